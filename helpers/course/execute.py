@@ -1,0 +1,122 @@
+"""Run a notebook in a fresh kernel, and try wrong answers in place of right ones."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+
+from helpers.course.compare import agree, tolerance
+from helpers.course.sources import SourceError, question, role, tags
+
+
+class Trial(NamedTuple):
+    """What a question's checks said of a wrong or differently written answer."""
+
+    cell: NotebookNode
+    accepted: bool
+    """Whether every check printed what it prints for the solution."""
+    text: str
+    """What the checks that disagree printed: the message a student would read."""
+
+
+def kernel_environment() -> dict[str, str]:
+    """The environment in which every notebook runs, here and under nbval."""
+    # Hash order would change the order of sets of words between two runs.
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    environment.pop("PYTEST_CURRENT_TEST", None)  # swallows output of subprocesses
+    return environment
+
+
+def execute(
+    notebook: NotebookNode,
+    folder: Path,
+    on_cell: Callable[[], None] = lambda: None,
+) -> list[Trial]:
+    """Run a notebook in place: fill in the outputs of its cells.
+
+    Wrong and right answers of the bank do not run where they stand. Each replaces the
+    answer of its question, the question's checks run again, and the answer is put
+    back; what the checks print becomes the output of the cell.
+
+    Args:
+        notebook: as `sources.read_source` gives it; its outputs are replaced.
+        folder: the working directory of the kernel.
+        on_cell: called after each cell that ran, for progress bars.
+
+    Returns:
+        One `Trial` per wrong or right answer, in order.
+
+    Raises:
+        SourceError: a cell failed; the message holds the cell and its traceback.
+    """
+    plan = nbformat.v4.new_notebook(metadata=notebook.metadata)
+    trials = []
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        if role(cell) not in ("wrong", "right"):
+            plan.cells.append(cell)
+            continue
+        parts = {"answer": [], "check": []}
+        for other in notebook.cells:
+            if question(other) == question(cell) and role(other) in parts:
+                parts[role(other)].append(other)
+        attempt, checks = _may_fail(cell), [_may_fail(c) for c in parts["check"]]
+        restore = [_may_fail(c) for c in parts["answer"]]
+        plan.cells += [attempt, *checks, *restore]
+        trials.append((cell, attempt, list(zip(checks, parts["check"], strict=True))))
+    client = NotebookClient(
+        plan,
+        kernel_name="python3",
+        timeout=600,
+        coalesce_streams=True,
+        record_timing=False,
+        resources={"metadata": {"path": str(folder)}},
+        on_cell_executed=lambda **_: on_cell(),
+    )
+    try:
+        client.execute(env=kernel_environment())
+    except CellExecutionError as error:
+        raise SourceError(f"a cell failed while the notebook ran:\n{error}") from None
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and role(cell) not in ("wrong", "right"):
+            _tidy(cell)
+    return [_verdict(*trial) for trial in trials]
+
+
+def _may_fail(cell: NotebookNode) -> NotebookNode:
+    """A copy that runs, and whose failure does not stop the run."""
+    copy = nbformat.from_dict(cell)
+    copy.metadata = NotebookNode(tags=["raises-exception"])
+    return copy
+
+
+def _verdict(
+    cell: NotebookNode,
+    attempt: NotebookNode,
+    checks: list[tuple[NotebookNode, NotebookNode]],
+) -> Trial:
+    accepted, texts = True, []
+    if any(output.output_type == "error" for output in attempt.outputs):
+        raise SourceError(f"{cell.id}: this answer of the bank does not even run")
+    for copy, original in checks:
+        if not agree(copy.outputs, original.outputs, **tolerance(tags(original))):
+            accepted = False
+            texts += [output.get("text", "") for output in copy.outputs]
+    text = "".join(texts) or "accepted\n"
+    cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text)]
+    return Trial(cell, accepted, text)
+
+
+def _tidy(cell: NotebookNode) -> None:
+    """Keep of the outputs what a reader of the notebook wants."""
+    # Progress bars and warnings go to stderr: they differ at every run.
+    cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+    for output in cell.outputs:
+        if "execution_count" in output:
+            output["execution_count"] = cell.execution_count

@@ -171,14 +171,16 @@ def describe(value: Any, digits: int = 4) -> str:
     """One line that shows a value; a large array by its shape, norm, mean and ends.
 
     >>> describe(0.123456), describe([1, 2.0, "word"])
-    ('0.1235', "[1, 2, 'word']")
+    ('0.1235', "[1, 2.000, 'word']")
     """
     if isinstance(value, _Verbatim):
         return str(value)
     if isinstance(value, bool | np.bool_ | int | np.integer | str | None):
         return repr(value.item() if isinstance(value, np.generic) else value)
     if isinstance(value, float | np.floating):
-        return f"{float(value):.{digits}g}"
+        # Noise around zero would print differently on every machine.
+        number = 0.0 if abs(value) < 1e-12 else float(value)
+        return f"{number:#.{digits}g}"
     if isinstance(value, dict):
         items = [f"{k!r}: {describe(v, digits)}" for k, v in value.items()]
         return "{" + _shorten(items) + "}"
@@ -194,8 +196,8 @@ def describe(value: Any, digits: int = 4) -> str:
     text = f"shape {array.shape}, from {ends[0]}, {ends[1]} to {ends[2]}, {ends[3]}"
     if array.dtype.kind in "iufb":
         numbers = array.astype(float)
-        text += f"; mean {numbers.mean():.{digits}g}"
-        text += f", norm {np.linalg.norm(numbers):.{digits}g}"
+        text += f"; mean {describe(numbers.mean(), digits)}"
+        text += f", norm {describe(np.linalg.norm(numbers), digits)}"
     return text
 
 

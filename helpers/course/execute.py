@@ -54,7 +54,8 @@ def execute(
     Raises:
         SourceError: a cell failed; the message holds the cell and its traceback.
     """
-    plan = nbformat.v4.new_notebook(metadata=notebook.metadata)
+    # A copy, because the kernel writes its Python version into the metadata.
+    plan = nbformat.v4.new_notebook(metadata=nbformat.from_dict(notebook.metadata))
     trials = []
     for cell in notebook.cells:
         if cell.cell_type != "code":
@@ -76,6 +77,7 @@ def execute(
         timeout=600,
         coalesce_streams=True,
         record_timing=False,
+        extra_arguments=["--log-level=ERROR"],  # not that loopback is unencrypted
         resources={"metadata": {"path": str(folder)}},
         on_cell_executed=lambda **_: on_cell(),
     )
@@ -83,9 +85,9 @@ def execute(
         client.execute(env=kernel_environment())
     except CellExecutionError as error:
         raise SourceError(f"a cell failed while the notebook ran:\n{error}") from None
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and role(cell) not in ("wrong", "right"):
-            _tidy(cell)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for count, cell in enumerate(code, start=1):
+        _tidy(cell, count)
     return [_verdict(*trial) for trial in trials]
 
 
@@ -113,10 +115,11 @@ def _verdict(
     return Trial(cell, accepted, text)
 
 
-def _tidy(cell: NotebookNode) -> None:
+def _tidy(cell: NotebookNode, count: int) -> None:
     """Keep of the outputs what a reader of the notebook wants."""
+    cell.execution_count = count  # the kernel counted the bank's cells too
     # Progress bars and warnings go to stderr: they differ at every run.
     cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
     for output in cell.outputs:
         if "execution_count" in output:
-            output["execution_count"] = cell.execution_count
+            output["execution_count"] = count

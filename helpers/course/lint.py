@@ -48,7 +48,7 @@ def _cell_problems(notebook: NotebookNode) -> Iterator[str]:
             yield f"{cell.id}: an image without alt text: write it in the brackets"
         lines = len(cell.source.splitlines())
         if cell.cell_type == "code" and lines > MAX_CELL_LINES:
-            yield f"{cell.id}: {lines} lines, more than {MAX_CELL_LINES}: split the cell"
+            yield f"{cell.id}: {lines} lines; a cell has at most {MAX_CELL_LINES}"
 
 
 def _question_problems(notebook: NotebookNode) -> Iterator[str]:

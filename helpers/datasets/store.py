@@ -8,19 +8,20 @@ later fetch compares sizes and times only; a file whose time differs is hashed a
 import errno
 import fnmatch
 import hashlib
-import importlib.resources
+import importlib.util
 import json
 import os
 import shutil
+import sys
 import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from filelock import FileLock
+from filelock import AcquireReturnProxy, FileLock, Timeout
 from tqdm import tqdm
 
 from . import carriers, class_mix, glove, wordnet
@@ -28,6 +29,7 @@ from .catalog import CATALOG, Carrier, Dataset, dataset, datasets
 from .errors import DataError, data_error
 
 RECEIPT = "receipt.json"
+_PATIENCE_SECONDS = 2
 
 _BUILDERS = {"wordnet": wordnet, "glove-6b-50d": glove, "class-mix": class_mix}
 """Data sets that take more than unpacking: modules with `build` and `recipe`."""
@@ -97,9 +99,13 @@ def made_from(wanted: Dataset) -> str:
 
 def _unchanged(path: Path, size: int, mtime_ns: int, sha256: str) -> bool:
     status = path.stat()
-    if status.st_size != size:
+    if (status.st_size, status.st_mtime_ns) == (size, mtime_ns):
+        return True
+    if status.st_size != size or _sha256(path) != sha256:
         return False
-    return status.st_mtime_ns == mtime_ns or _sha256(path) == sha256
+    with suppress(PermissionError):
+        os.utime(path, ns=(mtime_ns, mtime_ns))  # it was copied: hash it only once
+    return True
 
 
 def _sha256(path: Path) -> str:
@@ -111,10 +117,11 @@ def _installed(wanted: Dataset) -> Path:
     """Return the folder of a file that came with an installed package."""
     (member,) = wanted.members
     package = wanted.carrier.package
-    relative = PurePosixPath(member).relative_to(package)
-    path = Path(str(importlib.resources.files(package).joinpath(relative)))
-    found = _sha256(path) if path.is_file() else "no such file"
-    if found != wanted.sha256:
+    spec = importlib.util.find_spec(package)  # doesn't import it, which takes seconds
+    home = Path(spec.origin).parents[1] if spec else Path("(not installed)")
+    path = home / member
+    found = f"SHA-256 {_sha256(path)}" if path.is_file() else "no such file"
+    if found != f"SHA-256 {wanted.sha256}":
         raise data_error(
             wanted.name,
             expected=f"{path} with SHA-256 {wanted.sha256}",
@@ -129,9 +136,9 @@ def _exclusive(lock_name: str, name: str) -> Iterator[Path]:
     """Hold a lock, and lend a staging folder that vanishes afterwards."""
     cache = cache_folder()
     try:
-        for folder in ("locks", "staging", "carriers", "tools"):
+        for folder in ("locks", "staging", "carriers"):
             (cache / folder).mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / "locks" / lock_name):
+        with _waiting(FileLock(cache / "locks" / lock_name), name):
             for left_behind in (cache / "staging").glob(f"{lock_name}@*"):
                 shutil.rmtree(left_behind, ignore_errors=True)  # by a killed fetch
             prefix = f"{lock_name}@"
@@ -140,7 +147,8 @@ def _exclusive(lock_name: str, name: str) -> Iterator[Path]:
             ) as staging:
                 yield Path(staging)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        # NumPy reports a short write without its number.
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) or "requested and" in str(error):
             raise carriers.disk_full(name, cache) from None
         if isinstance(error, PermissionError) or error.errno == errno.EROFS:
             raise data_error(
@@ -152,6 +160,15 @@ def _exclusive(lock_name: str, name: str) -> Iterator[Path]:
         raise
 
 
+def _waiting(lock: FileLock, name: str) -> AcquireReturnProxy:
+    """Take a lock, saying so if that takes a while."""
+    try:
+        return lock.acquire(timeout=_PATIENCE_SECONDS)
+    except Timeout:
+        tqdm.write(f"waiting for another process to fetch {name}", file=sys.stderr)
+        return lock.acquire()
+
+
 def _make(wanted: Dataset, sources: dict[str, Path], staging: Path) -> None:
     """Make one data set in `staging`, and move it into the cache by a rename."""
     cache = cache_folder()
@@ -159,7 +176,7 @@ def _make(wanted: Dataset, sources: dict[str, Path], staging: Path) -> None:
     made.mkdir()
     if wanted.carrier:
         archive = _carrier(wanted.carrier, wanted.name, staging)
-        _unpack(archive, wanted.members, made)
+        _unpack(archive, wanted, made)
     if wanted.name in _BUILDERS:
         _BUILDERS[wanted.name].build(made, sources)
     receipt = {"made_from": made_from(wanted), "files": {}}
@@ -184,34 +201,45 @@ def _carrier(carrier: Carrier, name: str, staging: Path) -> Path:
     if archive.is_file():
         try:
             carriers.check(archive, carrier, name)
-            return archive
         except DataError:
             archive.unlink()
-    with tqdm(
-        desc=f"fetching {name}", total=carrier.size, unit="B", unit_scale=True
-    ) as bar:
-        arrived = carriers.download(carrier, staging, name, bar.update)
+            raise
+    else:
+        with carriers.progress(f"fetching {name}", carrier.size) as bar:
+            arrived = carriers.download(carrier, staging, name, bar.update)
         carriers.check(arrived, carrier, name)
-    os.replace(arrived, archive)
+        os.replace(arrived, archive)
     return archive
 
 
-def _unpack(archive: Path, members: tuple[str, ...], folder: Path) -> None:
-    """Unpack the members that match one of the patterns, without their folders."""
+def _unpack(archive: Path, wanted: Dataset, folder: Path) -> None:
+    """Unpack a data set's members, leaving out the folders they lie in."""
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as zipped:
-            for name in _matching(zipped.namelist(), members):
+            for name in _members(zipped.namelist(), wanted):
                 with zipped.open(name) as source:
                     _write(source, folder / PurePosixPath(name).name)
     else:
         with tarfile.open(archive) as tar:
-            for name in _matching(tar.getnames(), members):
+            for name in _members(tar.getnames(), wanted):
                 with tar.extractfile(name) as source:
                     _write(source, folder / PurePosixPath(name).name)
 
 
-def _matching(names: list[str], patterns: tuple[str, ...]) -> list[str]:
-    return [n for n in names if any(fnmatch.fnmatchcase(n, p) for p in patterns)]
+def _members(names: list[str], wanted: Dataset) -> list[str]:
+    """Return the names that a data set's patterns match, each pattern some."""
+    found = []
+    for pattern in wanted.members:
+        matching = fnmatch.filter(names, pattern)
+        if not matching:
+            raise data_error(
+                wanted.name,
+                expected=f"{pattern} in {wanted.carrier.file}",
+                found="no such member",
+                remedy="correct the data set's members in datasets/catalog.toml",
+            )
+        found += matching
+    return found
 
 
 def _write(source: BinaryIO, path: Path) -> None:

@@ -3,7 +3,7 @@ BIN := .venv/bin
 # A container's root may start JupyterLab; on a laptop this is empty.
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test build data grade
+.PHONY: lab test build data grade nbgrader
 
 lab: .venv/.ready data
 	$(BIN)/jupyter lab --ServerApp.preferred_dir=lectures $(ROOT_FLAG)
@@ -22,6 +22,12 @@ data: .venv/.ready
 # make grade EXERCISE=03_word2vec SUBMISSIONS=folder OUT=graded
 grade: .venv/.ready data
 	$(BIN)/course grade $(EXERCISE) $(SUBMISSIONS) -o $(or $(OUT),graded)
+
+# Our notebooks under nbgrader, in an environment of its own.
+nbgrader: data
+	$(PYTHON) -m venv .venv-nbgrader
+	.venv-nbgrader/bin/python -m pip install -c requirements.lock -e '.[test,nbgrader]'
+	.venv-nbgrader/bin/pytest -n 0 tests/test_nbgrader.py
 
 .venv/.ready: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -99,7 +99,7 @@ def build_one(source: Path, *, force: bool = False) -> Built:
     lint.check_source(notebook)
     path = source.with_suffix(".ipynb")
     stored = nbformat.read(path, as_version=4) if path.exists() else None
-    runs = force or stored is None or _code(stored) != _code(notebook)
+    runs = force or stored is None or needs_to_run(notebook, stored)
     if runs:
         lint.check_run(notebook, execute(notebook, source.parent))
     if stored is not None:
@@ -147,18 +147,22 @@ def keep_outputs(
         before = old.get(cell.id)
         if before is None or cell.cell_type != "code" or cell.source != before.source:
             continue
-        if unconditionally or agree(
-            cell.outputs, before.outputs, **tolerance(tags(cell))
+        if (
+            unconditionally
+            or "nbval-ignore-output" in tags(cell)
+            or agree(cell.outputs, before.outputs, **tolerance(tags(cell)))
         ):
             cell.outputs = before.outputs
 
 
-def _code(notebook: NotebookNode) -> list[tuple]:
-    return [
-        (cell.id, cell.source, tags(cell))
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-    ]
+def needs_to_run(notebook: NotebookNode, stored: NotebookNode) -> bool:
+    """Whether the code of a notebook differs from the code whose outputs are stored."""
+
+    def code(book: NotebookNode) -> list[tuple]:
+        cells = (cell for cell in book.cells if cell.cell_type == "code")
+        return [(cell.id, cell.source, tags(cell)) for cell in cells]
+
+    return code(notebook) != code(stored)
 
 
 def _write_if_changed(path: Path, text: str) -> bool:

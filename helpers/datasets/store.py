@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import sys
 import tarfile
@@ -25,19 +26,16 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 from tqdm import tqdm
 
 from . import carriers, class_mix, glove, wordnet
-from .catalog import CATALOG, Carrier, Dataset, dataset, datasets
+from .catalog import Carrier, Dataset, cache_folder, dataset, datasets
 from .errors import DataError, data_error
 
 RECEIPT = "receipt.json"
 _PATIENCE_SECONDS = 2
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NUMPY_DISK_FULL = re.compile("requested and|free space")  # it gives no error number
 
 _BUILDERS = {"wordnet": wordnet, "glove-6b-50d": glove, "class-mix": class_mix}
 """Data sets that take more than unpacking: modules with `build` and `recipe`."""
-
-
-def cache_folder() -> Path:
-    """Return where data is kept: $COURSE_DATA, else datasets/cache."""
-    return Path(os.environ.get("COURSE_DATA") or CATALOG.parent / "cache").absolute()
 
 
 def fetch(name: str) -> Path:
@@ -147,9 +145,8 @@ def _exclusive(lock_name: str, name: str) -> Iterator[Path]:
             ) as staging:
                 yield Path(staging)
     except OSError as error:
-        # NumPy reports a short write without its number.
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) or "requested and" in str(error):
-            raise carriers.disk_full(name, cache) from None
+        if error.errno in _DISK_FULL or _NUMPY_DISK_FULL.search(str(error)):
+            raise carriers.disk_full(name) from None
         if isinstance(error, PermissionError) or error.errno == errno.EROFS:
             raise data_error(
                 name,

@@ -12,6 +12,7 @@ built on top (``operators.py``, ``check.py``, ``draw.py``).
 
 from . import arrays, numpy
 from .check import check_grads
+from .draw import draw
 from .operators import (
     elementwise_grad,
     grad,
@@ -30,6 +31,7 @@ __all__ = [
     "check_grads",
     "defvjp",
     "defvjp_argnum",
+    "draw",
     "elementwise_grad",
     "grad",
     "hessian",

@@ -22,7 +22,9 @@ def backward_pass(outgrads: dict[Node, object]) -> dict[Node, object]:
             continue
         outgrad = outgrads.pop(node)
         vjps = node.fun.vjps
-        for argnum, parent in zip(node.argnums, node.parents, strict=True):
+        for argnum, parent in enumerate(node.parents):
+            if parent is None:
+                continue
             try:
                 message = vjps[argnum](outgrad, node.value, *node.args, **node.kwargs)
             except Exception as error:
@@ -46,7 +48,7 @@ def toposort(ends: list[Node]) -> Iterator[Node]:
         for parent in stack.pop().parents:
             if parent in children:
                 children[parent] += 1
-            else:
+            elif parent is not None:
                 children[parent] = 1
                 stack.append(parent)
     ready = [node for node in ends if not children[node]]
@@ -54,6 +56,7 @@ def toposort(ends: list[Node]) -> Iterator[Node]:
         node = ready.pop()
         yield node
         for parent in node.parents:
-            children[parent] -= 1
-            if not children[parent]:
-                ready.append(parent)
+            if parent is not None:
+                children[parent] -= 1
+                if not children[parent]:
+                    ready.append(parent)

@@ -34,7 +34,7 @@ def make_vjp(fun: Callable, argnum: Argnum = 0) -> Callable:
     def vjp_and_value(*args, **kwargs):
         chosen = choose(fun, argnum, args)
         inputs, names, rebuild = flatten(chosen, f"argument {argnum}")
-        inputs = [_checked(x, name) for x, name in zip(inputs, names, strict=True)]
+        inputs = [checked(x, name) for x, name in zip(inputs, names, strict=True)]
         output_form = None
 
         def flat_fun(boxes):
@@ -192,7 +192,7 @@ def _replace(argnum, args, new):
     return args
 
 
-def _checked(x, name):
+def checked(x, name):
     """An input as the trace wants it: an array or scalar of floats, or a box."""
     if type(x) is float:
         return onp.float64(x)

@@ -25,19 +25,18 @@ _levels = itertools.count(1)
 class Node:
     """One step of the computation: ``value = fun(*args, **kwargs)``.
 
-    ``args`` holds plain values, not boxes of this trace. ``argnums`` are the places of
-    the arguments that were traced, and ``parents`` are their nodes, in the same order.
-    An input of the trace has ``fun = None`` and no parents.
+    ``args`` holds plain values, not boxes of this trace. ``parents[i]`` is the node
+    that ``args[i]`` came from, None where that argument is a constant. An input of the
+    trace has ``fun = None`` and no parents.
     """
 
-    __slots__ = ("argnums", "args", "fun", "kwargs", "parents", "value")
+    __slots__ = ("args", "fun", "kwargs", "parents", "value")
 
-    def __init__(self, value, fun=None, args=(), kwargs=None, argnums=(), parents=()):
+    def __init__(self, value, fun=None, args=(), kwargs=None, parents=()):
         self.value = value
         self.fun = fun
         self.args = args
         self.kwargs = kwargs
-        self.argnums = argnums
         self.parents = parents
 
 
@@ -92,21 +91,22 @@ def primitive(fun: Callable) -> Callable:
         if kwargs:
             _refuse_boxes(fun, kwargs)
 
-        values, argnums, parents, nested = [], [], [], False
+        values, parents, nested = [], [], False
         for argnum, arg in enumerate(args):
+            parent = None
             if type(arg) is Box:
                 if arg.level == level:
                     vjps[argnum]  # raises here, at the caller's line, if there is none
-                    argnums.append(argnum)
-                    parents.append(arg.node)
+                    parent = arg.node
                     arg = arg.value
                 nested = nested or type(arg) is Box
             values.append(arg)
+            parents.append(parent)
         # What is left may still be boxed by an outer trace, which records it too.
         value = (traced if nested else fun)(*values, **kwargs)
         if not hasattr(value, "shape"):
             value = _as_number(fun, value)
-        return Box(value, Node(value, traced, values, kwargs, argnums, parents), level)
+        return Box(value, Node(value, traced, values, kwargs, parents), level)
 
     traced.vjps = vjps
     return traced

@@ -126,9 +126,22 @@ defvjp(np.negative, lambda g, ans, x: -g)
 for same in (np.positive, np.copy):
     defvjp(same, lambda g, ans, x: g)
 
-broadcasting(np.add, lambda g, ans, x, y: g, lambda g, ans, x, y: g)
-broadcasting(np.subtract, lambda g, ans, x, y: g, lambda g, ans, x, y: -g)
-broadcasting(np.multiply, lambda g, ans, x, y: g * y, lambda g, ans, x, y: g * x)
+# The three commonest, spelled out to spare a call each
+defvjp(
+    np.add,
+    lambda g, ans, x, y: unbroadcast(g, x),
+    lambda g, ans, x, y: unbroadcast(g, y),
+)
+defvjp(
+    np.subtract,
+    lambda g, ans, x, y: unbroadcast(g, x),
+    lambda g, ans, x, y: unbroadcast(-g, y),
+)
+defvjp(
+    np.multiply,
+    lambda g, ans, x, y: unbroadcast(g * y, x),
+    lambda g, ans, x, y: unbroadcast(g * x, y),
+)
 broadcasting(
     np.divide, lambda g, ans, x, y: g / y, lambda g, ans, x, y: -g * x / (y * y)
 )

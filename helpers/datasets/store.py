@@ -32,6 +32,7 @@ from .errors import DataError, data_error
 RECEIPT = "receipt.json"
 _PATIENCE_SECONDS = 2
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 _NUMPY_DISK_FULL = re.compile("requested and|free space")  # it gives no error number
 
 _BUILDERS = {"wordnet": wordnet, "glove-6b-50d": glove, "class-mix": class_mix}
@@ -147,7 +148,7 @@ def _exclusive(lock_name: str, name: str) -> Iterator[Path]:
     except OSError as error:
         if error.errno in _DISK_FULL or _NUMPY_DISK_FULL.search(str(error)):
             raise carriers.disk_full(name) from None
-        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        if error.errno in _NOT_WRITABLE:
             raise data_error(
                 name,
                 expected=f"a data folder that can be written, {cache}",

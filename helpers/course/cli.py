@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from helpers.course import build as builder
+from helpers.course.grade.command import grade
 from helpers.course.sources import SourceError
 
 app = typer.Typer(
@@ -13,6 +14,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+app.command()(grade)
 
 
 @app.callback()

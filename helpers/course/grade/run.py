@@ -1,0 +1,101 @@
+"""Run a merged notebook under `pytest --nbval`, in a process of its own."""
+
+import multiprocessing
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import nbformat
+from nbformat import NotebookNode
+
+_PLUGINS = (
+    "nbval.plugin",
+    "helpers.course.nbval_plugin",
+    "helpers.course.grade.plugin",
+)
+
+# Importing pytest and nbval takes longer than a short notebook runs. A fork server
+# imports them once; each run is a fork of it that has seen no other submission.
+_METHODS = multiprocessing.get_all_start_methods()
+_CONTEXT = multiprocessing.get_context(
+    "forkserver" if "forkserver" in _METHODS else "spawn"
+)
+
+_PATIENCE = 180.0  # seconds that a kernel's start and stop may add to a cell
+
+
+@dataclass(frozen=True)
+class Record:
+    """What happened to one cell."""
+
+    id: str
+    outcome: str
+    """One of "passed", "failed", "skipped" (not run) and "error" (no kernel)."""
+    stopped: str = ""
+    """Why no cell ran after this one: "timeout", "flood", "died" or "killed"."""
+    printed: str = ""
+    error: str = ""
+    """The class of the exception that the cell raised."""
+    seconds: float = 0.0
+
+
+def run(notebook: NotebookNode, *, timeout: float = 60.0) -> list[Record]:
+    """Run a notebook and compare its outputs; nothing of it stays on the disk.
+
+    The records travel through a pipe between this process and the one of pytest, which
+    kernels do not inherit. They are all that grading believes.
+
+    Args:
+        notebook: from `merge.merge`, with the expected outputs in its cells.
+        timeout: seconds that a cell may take; after a cell that takes longer, the
+            rest does not run.
+
+    Returns:
+        One record per code cell, in order. Where the process of pytest itself was
+        killed, the cells that had ended by then, and a last record without an id.
+    """
+    if hasattr(_CONTEXT, "set_forkserver_preload"):
+        _CONTEXT.set_forkserver_preload(["__main__", *_PLUGINS])
+    receiver, sender = _CONTEXT.Pipe(duplex=False)
+    records = []
+    # A process that the student's code left behind may still write to it.
+    folder = TemporaryDirectory(prefix="course-grade-", ignore_cleanup_errors=True)
+    with folder as name, receiver:
+        path = Path(name)
+        nbformat.write(notebook, path / "submission.ipynb")
+        (path / "pytest.ini").touch()  # or pytest looks for one in folders above
+        process = _CONTEXT.Process(target=_pytest, args=(path, timeout, sender))
+        process.start()
+        sender.close()
+        ended = False
+        with suppress(EOFError, OSError):
+            while not ended and receiver.poll(timeout + _PATIENCE):
+                record = receiver.recv()
+                ended = record is None
+                if not ended:
+                    records.append(Record(**record))
+        process.kill()
+        process.join()
+    if not ended:
+        records.append(Record("", "error", stopped="killed"))
+    return records
+
+
+def _pytest(folder: Path, timeout: float, sender: Connection) -> None:
+    import pytest
+
+    from helpers.course.grade.plugin import Recorder
+
+    with open(os.devnull, "w") as null:
+        os.dup2(null.fileno(), 1)
+        os.dup2(null.fileno(), 2)
+    os.chdir(folder)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # others cost time
+    command = ["--nbval", "submission.ipynb", f"--nbval-cell-timeout={timeout}"]
+    command += [option for plugin in _PLUGINS for option in ("-p", plugin)]
+    command += ["-p", "no:cacheprovider", "--color=no"]
+    pytest.main(command, [Recorder(sender.send)])
+    sender.send(None)

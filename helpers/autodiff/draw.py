@@ -82,7 +82,7 @@ def _graph(ends, names):
 def _describe(value):
     if onp.ndim(value) == 0:
         return f"{float(value):.4g}"
-    return " × ".join(map(str, onp.shape(value)))
+    return str(onp.shape(value))
 
 
 def _with_graphviz(nodes, edges, title):
@@ -120,10 +120,9 @@ def _with_matplotlib(nodes, edges, title):
     rows = [0] * len(nodes)
     for i in range(len(nodes)):
         rows[i] = 1 + max((rows[p] for p in parents[i]), default=-1)
-    for source, target in reversed(edges):  # constants and inputs just above their use
-        if not parents[source]:
-            uses = [rows[b] for a, b in edges if a == source]
-            rows[source] = min(uses) - 1
+    for source, _ in edges:
+        if not parents[source]:  # constants and inputs go just above their first use
+            rows[source] = min(rows[b] for a, b in edges if a == source) - 1
     x = _columns(rows, parents)
 
     width, height = 1.7 * (max(x) - min(x) + 1), 0.95 * (max(rows) + 1)
@@ -134,7 +133,7 @@ def _with_matplotlib(nodes, edges, title):
         axes.set_xlim(min(x) - 0.5, max(x) + 0.5)
         axes.set_ylim(-max(rows) - 0.5, 0.5)
         boxes = {"ellipse": "round,pad=0.5,rounding_size=1", "box": "square,pad=0.4"}
-        texts = [
+        for i, node in enumerate(nodes):
             axes.text(
                 x[i],
                 -rows[i],
@@ -148,22 +147,12 @@ def _with_matplotlib(nodes, edges, title):
                     "edgecolor": "none" if node["shape"] == "plain" else "black",
                 },
             )
-            for i, node in enumerate(nodes)
-        ]
-        figure.draw_without_rendering()  # gives the boxes their sizes
-        for source, target in edges:
-            axes.annotate(
-                "",
-                xy=(x[target], -rows[target]),
-                xytext=(x[source], -rows[source]),
-                arrowprops={
-                    "arrowstyle": "-|>",
-                    "color": "black",
-                    "patchA": texts[source].get_bbox_patch(),
-                    "patchB": texts[target].get_bbox_patch(),
-                },
-                zorder=0,
-            )
+        for source, target in edges:  # under the boxes, with the arrow's head halfway
+            start, end = (x[source], -rows[source]), (x[target], -rows[target])
+            middle = tuple(0.4 * a + 0.6 * b for a, b in zip(start, end, strict=True))
+            axes.plot(*zip(start, end, strict=True), color="black", lw=1, zorder=0)
+            arrow = {"arrowstyle": "-|>", "color": "black", "shrinkA": 0, "shrinkB": 0}
+            axes.annotate("", middle, start, arrowprops=arrow, zorder=0)
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata={"Date": None, "Title": title})
     return file.getvalue()

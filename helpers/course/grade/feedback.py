@@ -29,7 +29,6 @@ def write_feedback(folder: Path, exercise: Exercise, rows: Sequence[Graded]) -> 
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: _CONTROL.sub("", str(value)),
     )
     environment.filters["mark"] = "{:g}".format
     page = environment.get_template("feedback.html.jinja")
@@ -45,4 +44,4 @@ def write_feedback(folder: Path, exercise: Exercise, rows: Sequence[Graded]) -> 
             possible=sum(map(exercise.possible, exercise.checks)),
             limit=_CODE,
         )
-        (folder / f"{name}.html").write_text(html, encoding="utf-8")
+        (folder / f"{name}.html").write_text(_CONTROL.sub("", html), encoding="utf-8")

@@ -54,8 +54,8 @@ def run(notebook: NotebookNode, *, timeout: float = 60.0) -> list[Record]:
             rest does not run.
 
     Returns:
-        One record per code cell, in order. Where the process of pytest itself was
-        killed, the cells that had ended by then, and a last record without an id.
+        One record per code cell, in order; where the process of pytest itself was
+        killed, up to the cell at which that happened.
     """
     if hasattr(_CONTEXT, "set_forkserver_preload"):
         _CONTEXT.set_forkserver_preload(["__main__", *_PLUGINS])
@@ -79,8 +79,9 @@ def run(notebook: NotebookNode, *, timeout: float = 60.0) -> list[Record]:
                     records.append(Record(**record))
         process.kill()
         process.join()
-    if not ended:
-        records.append(Record("", "error", stopped="killed"))
+    if not ended and len(records) < len(notebook.cells):
+        name = notebook.cells[len(records)].id
+        records.append(Record(name, "failed", stopped="killed"))
     return records
 
 
@@ -93,6 +94,9 @@ def _pytest(folder: Path, timeout: float, sender: Connection) -> None:
         os.dup2(null.fileno(), 1)
         os.dup2(null.fileno(), 2)
     os.chdir(folder)
+    # What the instructor set for pytest elsewhere does not fit here.
+    for name in [name for name in os.environ if name.startswith("PYTEST_")]:
+        del os.environ[name]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # others cost time
     command = ["--nbval", "submission.ipynb", f"--nbval-cell-timeout={timeout}"]
     command += [option for plugin in _PLUGINS for option in ("-p", plugin)]

@@ -1,0 +1,867 @@
+# %% [markdown]
+# # 08 · Automatic differentiation: the gradient of any program
+#
+# **The question.** You have a program that computes a loss from a million parameters. Which way
+# should each of them move? Must you derive a formula by hand, as in lecture 03?
+#
+# **The answer of this lecture.** No. Write down what the program does while it runs, then walk
+# through the record backwards. All derivatives come out, exact to rounding, for the price of a
+# few runs.
+#
+# By the end you can build such an engine in 40 lines of Python, say what every line is for,
+# train a network with it, and read the course's own `helpers.autodiff`.
+#
+# *You need* NumPy, the chain rule, and lecture 03's gradients. *It takes* about fifteen seconds on two
+# CPU cores, and you an hour.
+
+# %%
+import inspect
+import tracemalloc
+from collections import Counter
+from functools import wraps
+from time import perf_counter
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import sympy
+import torch
+from sklearn.datasets import make_moons
+
+from helpers import autodiff, plots
+from helpers.device import seed_everything
+
+rng = seed_everything(8)
+plots.use_style()
+
+# %% [markdown]
+# ## 1 · What it is not: nudging
+#
+# Take the smallest program that learns, one neuron with one example $(x, t)$:
+#
+# $$z = wx + b, \qquad y = \sigma(z) = \frac{1}{1 + e^{-z}}, \qquad L = \tfrac12 (y - t)^2 \tag{1}$$
+#
+# Let $x = \tfrac12,\; t = 1,\; w = 2,\; b = -1$. Do it by hand once: $z = 0$, $y = \tfrac12$,
+# $L = \tfrac18$. By the chain rule
+#
+# $$\frac{\partial L}{\partial w} = (y - t) \cdot y(1 - y) \cdot x = -\tfrac12 \cdot \tfrac14 \cdot \tfrac12 = -\tfrac1{16}$$
+#
+# The lazy way is to nudge $w$ and see what happens. These are **finite differences**, one-sided
+# and two-sided:
+#
+# $$\frac{\partial L}{\partial w} \approx \frac{L(w + h) - L(w)}{h}
+# \qquad \frac{\partial L}{\partial w} \approx \frac{L(w + h) - L(w - h)}{2h} \tag{2}$$
+#
+# **Predict before you run.** The derivative is the limit for $h \to 0$. So which $h$ is best: $10^{-2}$,
+# $10^{-8}$ or $10^{-15}$?
+
+# %%
+x, t = 0.5, 1.0
+
+
+def plain_loss(w, b):
+    y = 1 / (1 + np.exp(-(w * x + b)))
+    return 0.5 * (y - t) ** 2
+
+
+steps = 10.0 ** np.arange(-16, 0.5, 0.25)  # h
+one_sided = (plain_loss(2 + steps, -1) - plain_loss(2, -1)) / steps
+two_sided = (plain_loss(2 + steps, -1) - plain_loss(2 - steps, -1)) / (2 * steps)
+errors = {
+    "one-sided": one_sided * -16 - 1,
+    "two-sided": two_sided * -16 - 1,
+}  # relative
+for name, error in errors.items():
+    best = steps[np.abs(error).argmin()]
+    assert 1e-10 < best < 1e-3
+    print(f"{name}: the best h lies between 1e-10 and 1e-3")
+
+# %% [markdown]
+# The picture shows the relative error against $h$: two curves like the letter V. From the right they
+# fall as the formula gets better. Then they rise, because $L(w + h)$ and $L(w)$ agree in nearly
+# all of their 16 digits, and the subtraction leaves noise.
+
+# %%
+fig, ax = plt.subplots()
+for (name, error), marker in zip(errors.items(), "os", strict=True):
+    ax.loglog(steps, np.abs(error), marker=marker, markersize=4, lw=1, label=name)
+ax.set(xlabel="nudge h", ylabel="relative error", ylim=(1e-13, 10))
+ax.annotate("too small: rounding", (1e-15, 1e-5), color="0.3")
+ax.annotate("too large:\nthe curve bends", (1e-3, 1e-10), color="0.3")
+ax.legend(loc="lower left")
+plt.show()
+
+# %% [markdown]
+# Even the best nudge loses five digits or more. And each parameter needs a nudge of its own.
+#
+# **Predict before you run.** A small lecture 03 model: 20,000 words, two vectors of 100 numbers
+# each, a loss that takes a millisecond. How long does *one* gradient take?
+
+# %%
+parameters = 20_000 * 2 * 100
+print(f"{parameters:,} parameters: {parameters * 1e-3 / 3600:.1f} hours a gradient")
+
+# %% [markdown]
+# ## 2 · What it is not: formulas
+#
+# A computer algebra system differentiates a formula into a formula. That is exact. But a product
+# becomes a sum of two products, each with copies of the factors. Repeat $v \leftarrow v \tanh(wv)$,
+# three operations a step, and let SymPy differentiate.
+#
+# **Predict before you run.** Two more steps add six operations to the program. What do they do to the
+# formula of its derivative?
+
+# %%
+w_symbol, v_symbol = sympy.symbols("w v")
+for repeats in [2, 4, 6, 8]:
+    v = v_symbol
+    for _ in range(repeats):
+        v = v * sympy.tanh(w_symbol * v)
+    formula = sympy.diff(v, w_symbol)
+    operations = sympy.count_ops(formula)
+    print(f"program: {3 * repeats:2} operations; derivative: {operations:6,}")
+
+# %% [markdown]
+# Every two steps make it some seven times longer: **expression swell**. And a program with
+# loops, branches and arrays is no formula to begin with.
+#
+# *Automatic* differentiation is neither. It applies the chain rule to the *numbers* of one
+# run, and computes each shared piece once.
+#
+# ## 3 · A program is a list of primitives
+#
+# Whatever your program does, in the end it calls a few basic functions: add, multiply, exp. Call
+# them **primitives**. Spelled out in primitives, (1) is
+#
+# $$p = wx, \quad z = p + b, \quad y = \sigma(z), \quad e = y - t, \quad h = \tfrac12 e, \quad L = he \tag{3}$$
+#
+# To **trace** a run is to write down each call as a **node**: the value, the primitive, its
+# arguments, and which nodes these came from, its **parents** (Wengert 1964).
+
+
+# %%
+class Node:
+    """One step of the run: value = fun(*args). An input has no fun and no parents."""
+
+    def __init__(self, value, fun=None, args=(), parents=()):
+        self.value, self.fun, self.args, self.parents = value, fun, args, parents
+
+
+def primitive(fun):
+    """Let fun work on nodes: compute as usual, and write down what happened."""
+
+    @wraps(fun)
+    def traced(*args):
+        parents = [arg if isinstance(arg, Node) else None for arg in args]
+        args = [arg.value if isinstance(arg, Node) else arg for arg in args]
+        return Node(fun(*args), traced, args, parents)
+
+    return traced
+
+
+# %% [markdown]
+# The engine knows nothing yet. Give it four primitives. The last three lines let a node stand in
+# `w * x + b` like a number.
+
+
+# %%
+@primitive
+def sigma(z):
+    return 1 / (1 + np.exp(-z))
+
+
+add, subtract, multiply = map(primitive, [np.add, np.subtract, np.multiply])
+
+Node.__add__ = Node.__radd__ = add
+Node.__mul__ = Node.__rmul__ = multiply
+Node.__sub__ = subtract
+
+# %% [markdown]
+# **Predict before you run.** Run (3) on the nodes `w` and `b`. How many nodes are there at the
+# end? The numbers $x$, $t$ and $\tfrac12$ are constants.
+
+# %%
+w, b = Node(2.0), Node(-1.0)
+p = w * x
+z = p + b
+y = sigma(z)
+e = y - t
+h = 0.5 * e
+L = h * e
+
+program = dict(w=w, b=b, p=p, z=z, y=y, e=e, h=h, L=L)
+name_of = {node: name for name, node in program.items()}
+for name, node in program.items():
+    parents = [name_of[parent] for parent in node.parents if parent is not None]
+    made_by = f"{node.fun.__name__} of {', '.join(parents)}" if parents else "input"
+    print(f"{name} = {node.value:6.3f}   {made_by}")
+
+# %% [markdown]
+# Eight. The parents make it a **graph**. A film shows it grow.
+
+# %%
+places = dict(w=(0, 0), b=(1, 1), p=(0, 1), z=(0, 2), y=(0, 3), e=(0, 4), h=(1, 5))
+places["L"] = (0, 6)
+
+
+def film(frames, background):
+    """One graph per frame, a frame being {name: number}; what is new is orange."""
+    _, axes = plt.subplots(1, len(frames), figsize=(10, 5))
+    for ax, before, frame in zip(axes, [{}, *frames], frames, strict=False):
+        ax.set(xlim=(-0.6, 1.6), ylim=(6.5, -0.5))
+        ax.axis("off")
+        for name in [*background, *frame]:
+            for parent in filter(None, program[name].parents):
+                start, end = places[name_of[parent]], places[name]
+                ax.plot(*zip(start, end, strict=True), color="0.6", lw=1, zorder=0)
+            label = f"{name}\n{frame[name]:.4g}" if name in frame else f"{name}\n"
+            new = frame.get(name) != before.get(name)
+            box = dict(boxstyle="round", fc="#f5c97a" if new else "white", ec="0.6")
+            ax.text(*places[name], label, size=9, ha="center", va="center", bbox=box)
+    plt.show()
+
+
+# %% [markdown]
+# The picture shows seven stages of the graph, left to right. It starts with the inputs $w$ and $b$, and
+# each stage adds one node below with its value, until $L = 0.125$. Note that $e$ has two
+# children: $h$ and $L$ both use it.
+
+# %%
+names = list(program)
+film([{n: program[n].value for n in names[:k]} for k in range(2, 9)], background=[])
+
+# %% [markdown]
+# ## 4 · VJPs: what one primitive knows
+#
+# Write $\bar v = \partial L / \partial v$ for the gradient of the loss with respect to a node's
+# value $v$. If $v = f(u_1, u_2, …)$ is the only place where $u_i$ is used, the chain rule says
+#
+# $$\bar u_i = \bar v^{\top} \frac{\partial v}{\partial u_i} \tag{4}$$
+#
+# a vector times a Jacobian, hence **vector-Jacobian product**, VJP. For numbers it is a plain
+# product. Each primitive gets one rule per argument. A rule receives `g` ($\bar v$), `ans` ($v$), and
+# the arguments.
+#
+# **Predict before you run.** $\sigma' = \sigma(1 - \sigma)$. Which of `g`, `ans` and `z` does the rule of
+# `sigma` need?
+
+# %%
+add.vjps = [lambda g, ans, x, y: g, lambda g, ans, x, y: g]
+subtract.vjps = [lambda g, ans, x, y: g, lambda g, ans, x, y: -g]
+multiply.vjps = [lambda g, ans, x, y: g * y, lambda g, ans, x, y: g * x]
+sigma.vjps = [lambda g, ans, z: g * ans * (1 - ans)]
+
+print("dy/dz by the rule:", sigma.vjps[0](1.0, y.value, z.value))
+
+# %% [markdown]
+# Not `z`: the answer was computed on the way, and is used again. $y(1-y) = \tfrac14$, as by hand.
+#
+# ## 5 · The backward pass: message passing
+#
+# Let each node collect what its children send, and add it up, since it acts on $L$ through all of them:
+#
+# $$\bar u = \sum_{v \,\in\, \text{children of } u} \bar v^{\top} \frac{\partial v}{\partial u} \tag{5}$$
+#
+# (Griewank & Walther 2008, ch. 3). Then it sends each parent one message: its own VJP of that sum.
+# This is all that a node has to do:
+
+
+# %%
+def send(node, outgrads):
+    """Pull the gradient that has arrived at node back to each of its parents."""
+    for i, parent in enumerate(node.parents):
+        if parent is not None:
+            message = node.fun.vjps[i](outgrads[node], node.value, *node.args)
+            outgrads[parent] = outgrads.get(parent, 0.0) + message
+
+
+# %% [markdown]
+# One thing can go wrong. A node that sends before its last child has sent passes on half a gradient.
+# So visit the nodes in **topological order**, each after all of its children (Kahn 1962): count
+# who must still send, and release a node when the count reaches zero.
+
+
+# %%
+def toposort(end):
+    """Each node that end depends on, after all of its children."""
+    waiting, stack = Counter(), [end]
+    while stack:
+        for parent in filter(None, stack.pop().parents):
+            if not waiting[parent]:
+                stack.append(parent)
+            waiting[parent] += 1
+    ready = [end]
+    while ready:
+        yield (node := ready.pop())
+        for parent in filter(None, node.parents):
+            waiting[parent] -= 1
+            if not waiting[parent]:
+                ready.append(parent)
+
+
+def backward_pass(end):
+    """The gradient of end with respect to every node, starting from dL/dL = 1."""
+    outgrads = {end: 1.0}
+    for node in toposort(end):
+        send(node, outgrads)
+    return outgrads
+
+
+# %%
+outgrads = backward_pass(L)
+print({name: float(outgrads[node]) for name, node in program.items()})
+
+# %% [markdown]
+# $\bar w = -\tfrac1{16}$, as by hand. The picture shows the same graph in seven stages, with gradients where the
+# values were. They start with 1 at $L$, at the bottom, and travel up to $w$ and $b$. Watch $e$: $L$ sends it
+# $-0.25$, it waits, $h$ sends another $-0.25$, and only then does it send on $-0.5$.
+
+# %%
+outgrads = {L: 1.0}
+frames = [{"L": 1.0}]
+for node in toposort(L):
+    send(node, outgrads)
+    frame = {name_of[n]: g for n, g in outgrads.items()}
+    if frame != frames[-1]:
+        frames.append(frame)
+film(frames, background=names)
+
+# %% [markdown]
+# **Predict before you run.** Double a number thirty times by `x = x + x`. The last node reaches the first
+# along $2^{30}$ paths, over a billion, and the derivative is the sum over all of them. How many messages
+# does the backward pass send?
+
+
+# %%
+def doubled(x):
+    for _ in range(30):
+        x = x + x
+    return x
+
+
+start = Node(1.0)
+end = doubled(start)
+print(f"derivative {backward_pass(end)[start]:,.0f}")
+print("messages:", sum(len(node.parents) for node in toposort(end)))
+
+# %% [markdown]
+# Two a step. Adding up *before* sending on is what keeps paths from multiplying. What swelled
+# in section 2 stays small.
+#
+# What people call is `grad`: wrap the inputs, run, go back.
+
+
+# %%
+def grad(fun):
+    """A function of the same arguments: the gradients with respect to all of them."""
+
+    def gradients(*args):
+        inputs = [Node(arg) for arg in args]
+        outgrads = backward_pass(fun(*inputs))
+        return [outgrads[node] for node in inputs]
+
+    return gradients
+
+
+def loss(w, b):
+    e = sigma(w * x + b) - t
+    return 0.5 * e * e
+
+
+print("∂L/∂w, ∂L/∂b =", *map(float, grad(loss)(2.0, -1.0)))
+
+# %% [markdown]
+# How long is the engine? Count its lines of code.
+
+# %%
+engine = [Node.__init__, primitive, send, toposort, backward_pass, grad]
+lines = "".join(map(inspect.getsource, engine)).splitlines()
+code = [line for line in lines if line.strip() and not line.strip().startswith('"""')]
+print(1 + len(code), "lines, with `class Node:`")
+assert 1 + len(code) <= 40
+
+# %% [markdown]
+# ## 6 · From numbers to arrays
+#
+# Nothing in those lines says that a value is a number. Only the *rules* do. Try a bias
+# $b$ of shape (3,), added to each of 4 rows, and sum everything up.
+#
+# **Predict before you run.** What shape should $\bar b$ have, and what shape arrives?
+
+# %%
+total = primitive(np.sum)
+total.vjps = [lambda g, ans, x: np.broadcast_to(g, np.shape(x))]
+
+rows, bias = rng.normal(size=(4, 3)), rng.normal(size=3)
+_, bias_bar = grad(lambda rows, bias: total(rows + bias))(rows, bias)
+print("b:", bias.shape, "  what arrives:", bias_bar.shape)
+
+# %% [markdown]
+# **Broadcasting** used $b$ four times without saying so. Four uses are four messages, and (5)
+# says to add them: sum over every axis that was broadcast. Wrap the three rules in that,
+# and leave the engine alone.
+
+
+# %%
+def unbroadcast(g, x):
+    """Sum g over the axes along which x was broadcast, back to the shape of x."""
+    g = np.sum(g, axis=tuple(range(np.ndim(g) - np.ndim(x))))
+    ones = tuple(i for i, size in enumerate(np.shape(x)) if size == 1)
+    return np.sum(g, axis=ones, keepdims=True)
+
+
+def unbroadcasting(vjp, i):
+    return lambda g, ans, *args: unbroadcast(vjp(g, ans, *args), args[i])
+
+
+for fun in (add, subtract, multiply):
+    fun.vjps = [unbroadcasting(vjp, i) for i, vjp in enumerate(fun.vjps)]
+
+_, bias_bar = grad(lambda rows, bias: total(rows + bias))(rows, bias)
+print("what arrives:", bias_bar.shape, bias_bar)
+
+# %% [markdown]
+# For arrays, (4) holds a Jacobian: every output by every input. It is never built. $\tanh$ of $n$ numbers has
+# an $n \times n$ Jacobian, zero off the diagonal. Its VJP is one product of $n$ numbers.
+#
+# **Predict before you run.** $n = 3000$, eight bytes a number. How many megabytes does each way need?
+
+# %%
+tanh = primitive(np.tanh)
+tanh.vjps = [lambda g, ans, x: g * (1 - ans * ans)]
+
+g, u = rng.normal(size=(2, 3000))
+v = np.tanh(u)
+
+
+def megabytes(way):
+    """What way() returns, and the most memory that it held at once."""
+    tracemalloc.start()
+    result = way()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return result, peak / 1e6
+
+
+by_jacobian, large = megabytes(lambda: g @ np.diag(1 - v * v))
+by_vjp, small = megabytes(lambda: tanh.vjps[0](g, v, u))
+assert np.allclose(by_jacobian, by_vjp)
+print(f"Jacobian: {large:.0f} MB; VJP below 0.2 MB: {small < 0.2}; the same numbers")
+
+# %% [markdown]
+# The gap grows with $n$. For $C = AB$, work out (4) index by index and two matrix products remain:
+#
+# $$\bar A = \bar C B^{\top}, \qquad \bar B = A^{\top} \bar C \tag{6}$$
+#
+# (Giles 2008, section 2.2). Two more rules and the engine can train a network. `softplus(x)`, $\log(1 + e^x)$,
+# could be composed of primitives. As a primitive of its own it is stable for large $x$. **This is why
+# message passing is modular:** a new primitive brings its rule, and nobody else hears of it.
+
+
+# %%
+@primitive
+def softplus(x):
+    return np.logaddexp(0, x)
+
+
+softplus.vjps = [lambda g, ans, x: g * (1 - np.exp(-ans))]
+
+matmul = primitive(np.matmul)
+matmul.vjps = [lambda g, ans, A, B: g @ B.T, lambda g, ans, A, B: A.T @ g]
+
+sizes = {"C by A": (64 * 200) * (64 * 300), "C by B": (64 * 200) * (300 * 200)}
+for name, entries in sizes.items():
+    print(f"A (64, 300), B (300, 200): Jacobian of {name}: {entries * 8 / 1e9:.1f} GB")
+
+# %% [markdown]
+# ## 7 · The course's engine, and the professionals'
+#
+# `helpers.autodiff` does what you built, with a rule for all of NumPy. Its three ideas are three files:
+# `tracing.py`, `vjps.py`, `backward.py`. You write NumPy, from its namespace.
+#
+# **Predict before you run.** It has no `sigma`, so $\sigma$ is spelled out, and the square is a
+# power. How many primitives does it trace?
+
+# %%
+anp = autodiff.numpy
+
+
+def same_loss(w, b):
+    y = 1 / (1 + anp.exp(-(w * x + b)))
+    return 0.5 * (y - t) ** 2
+
+
+picture = autodiff.draw(same_loss, 2.0, -1.0)
+print(picture)
+
+# %% [markdown]
+# The picture shows this graph from the top down: the inputs blue, one box per primitive with its value,
+# constants grey, the loss orange.
+
+# %% tags=["nbval-ignore-output"]
+picture
+
+# %% [markdown]
+# More nodes, the same function. So the gradients must agree, and with PyTorch's too. The last column
+# is the exact derivative.
+
+# %%
+ours = grad(loss)(2.0, -1.0)
+helper = autodiff.grad(same_loss, argnum=(0, 1))(2.0, -1.0)
+w, b = (torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in (2.0, -1.0))
+(0.5 * (torch.sigmoid(w * x + b) - t) ** 2).backward()
+torchs = w.grad.item(), b.grad.item()
+
+for name, exact, *row in zip(
+    "wb", [-1 / 16, -1 / 8], ours, helper, torchs, strict=True
+):
+    print(f"∂L/∂{name}: notebook {row[0]:.6f}, helper {row[1]:.6f}, torch {row[2]:.6f}")
+    assert np.allclose(row, exact, rtol=0, atol=1e-15)
+autodiff.check_grads(
+    same_loss, 2.0, -1.0
+)  # against finite differences: silence is good
+
+# %% [markdown]
+# Equal to the last digits. Nudging still has a use: it tests rules. That is what
+# `check_grads` does. It is too slow to train with, and good enough to find a wrong sign.
+#
+# ## 8 · Gradients of gradients
+#
+# A backward pass is a run of a program, too. If the rules are written in traced primitives, you can trace *it*.
+# Our 40 lines compute on bare arrays. The helper wraps each value in a `Box` that knows the **level** of its trace,
+# and rules inside an outer trace are recorded there. Then `grad` nests, and a **Hessian** is the Jacobian of the gradient:
+#
+# $$H = \frac{\partial}{\partial \theta} \nabla L(\theta), \qquad Hv = \nabla \bigl(\nabla L(\theta) \cdot v\bigr) \tag{7}$$
+#
+# The right half (Pearlmutter 1994) gives $Hv$ without building $H$.
+#
+# **Predict before you run.** $L$ depends on $w$ and $b$ only through $z = wx + b$. How many of the
+# two eigenvalues of its Hessian are zero?
+
+
+# %%
+def of_vector(theta):
+    return same_loss(theta[0], theta[1])
+
+
+theta, v = np.array([2.0, -1.0]), np.array([1.0, 3.0])
+H = autodiff.hessian(of_vector)(theta)
+print(H * 64, "/ 64")
+print("eigenvalues × 64:", np.round(np.linalg.eigvalsh(H) * 64, 6) + 0.0)
+
+Hv = autodiff.hessian_vector_product(of_vector)(theta, v)
+assert np.allclose(Hv, H @ v)
+
+# %% [markdown]
+# One: along $(1, -x)$ nothing changes. PyTorch agrees. So does the fifth derivative of
+# $\tanh$, by `grad` five times over.
+
+# %%
+theirs = torch.func.hessian(lambda a: 0.5 * (torch.sigmoid(a[0] * x + a[1]) - t) ** 2)(
+    torch.tensor(theta)
+)
+print("Hessian equal to torch's:", np.allclose(H, theirs, rtol=0, atol=1e-15))
+
+fifth, torch_fifth = anp.tanh, torch.tanh
+for _ in range(5):
+    fifth, torch_fifth = autodiff.grad(fifth), torch.func.grad(torch_fifth)
+for value in (fifth(0.3), torch_fifth(torch.tensor(0.3, dtype=torch.float64)).item()):
+    print(f"fifth derivative of tanh at 0.3: {value:.9f}")
+
+# %% [markdown]
+# ## 9 · The engine learns
+#
+# Two crescents of points, a network with one hidden layer of 16, and the loss of lecture 03: with the label
+# $s = \pm 1$ and the network's score $f$,
+#
+# $$f = \tanh(X W_1 + b_1)\, W_2 + b_2, \qquad J = \frac1n \sum_{i=1}^{n} \log\bigl(1 + e^{-s_i f_i}\bigr) \tag{8}$$
+#
+# Since $\log(1 + e^{-sf}) = -\log \sigma(sf)$. Write it once, for any engine that brings its functions.
+
+# %%
+points, label = make_moons(n_samples=200, noise=0.15, random_state=8)
+signs = 2.0 * label[:, None] - 1  # (200, 1), ±1
+
+
+def scores(ops, X, W1, b1, W2, b2):
+    return ops.matmul(ops.tanh(ops.matmul(X, W1) + b1), W2) + b2  # (n, 1)
+
+
+def loss_with(ops, array=np.asarray):
+    X, s, n = array(points), array(signs), len(points)
+    return lambda *params: (
+        ops.total(ops.softplus(scores(ops, X, *params) * -s)) * (1 / n)
+    )
+
+
+# %% [markdown]
+# Three engines: your 40 lines, the helper, PyTorch. The same start, the same 400 steps of gradient descent with momentum.
+#
+# **Predict before you run.** At first the network knows nothing. What is its loss, roughly? And will the three
+# still agree after 400 steps?
+
+# %%
+notebook = SimpleNamespace(matmul=matmul, tanh=tanh, softplus=softplus, total=total)
+helper = SimpleNamespace(
+    matmul=anp.matmul,
+    tanh=anp.tanh,
+    total=anp.sum,
+    softplus=lambda x: anp.logaddexp(0.0, x),
+)
+pytorch = SimpleNamespace(
+    matmul=torch.matmul,
+    tanh=torch.tanh,
+    total=torch.sum,
+    softplus=torch.nn.functional.softplus,
+)
+
+
+def torch_gradients(*params):
+    params = [torch.tensor(p, requires_grad=True) for p in params]
+    loss = loss_with(pytorch, torch.tensor)(*params)
+    return [g.numpy() for g in torch.autograd.grad(loss, params)]
+
+
+gradients_of = {
+    "notebook": grad(loss_with(notebook)),
+    "helper": autodiff.grad(loss_with(helper), argnum=(0, 1, 2, 3)),
+    "torch": torch_gradients,
+}
+
+# %%
+shapes = [(2, 16), (16,), (16, 1), (1,)]
+first = [rng.normal(size=shape) * (0.5 if len(shape) > 1 else 0) for shape in shapes]
+
+
+def train(gradients, steps=400, rate=0.1, momentum=0.9):
+    """The parameters before each step and after the last."""
+    params, velocity, history = first, [0.0] * 4, [first]
+    for _ in range(steps):
+        velocity = [
+            momentum * v - rate * g
+            for v, g in zip(velocity, gradients(*params), strict=True)
+        ]
+        params = [p + v for p, v in zip(params, velocity, strict=True)]
+        history.append(params)
+    return history
+
+
+histories = {name: train(gradients) for name, gradients in gradients_of.items()}
+
+# %%
+mean_loss = loss_with(helper)
+for name, history in histories.items():
+    before, after = mean_loss(*history[0]), mean_loss(*history[-1])
+    assert 0.5 < before < 1
+    assert after < 0.1
+    same = max(
+        np.abs(p - q).max()
+        for p, q in zip(history[-1], histories["notebook"][-1], strict=True)
+    )
+    assert same < 1e-6
+    print(
+        f"{name:8} loss from between 0.5 and 1 to below 0.1; parameters agree to 1e-6"
+    )
+
+# %% [markdown]
+# The picture shows the two crescents as circles and squares, and the network's probability as the colour behind
+# them, after 0, 10, 50 and 400 steps. The boundary, in black, starts anywhere, becomes nearly a straight line,
+# and then bends into the gap.
+
+# %%
+grid = np.stack(
+    np.meshgrid(np.linspace(-1.7, 2.7, 80), np.linspace(-1.3, 1.8, 60)), axis=-1
+)
+fig, axes = plt.subplots(1, 4, figsize=(10.5, 2.9), sharey=True)
+for ax, step in zip(axes, [0, 10, 50, 400], strict=True):
+    f = scores(helper, grid.reshape(-1, 2), *histories["notebook"][step])
+    f = f.reshape(grid.shape[:2])
+    ax.contourf(
+        grid[..., 0],
+        grid[..., 1],
+        1 / (1 + np.exp(-f)),
+        10,
+        cmap="PuOr",
+        vmin=0,
+        vmax=1,
+    )
+    ax.contour(grid[..., 0], grid[..., 1], f, [0], colors="black")
+    for side, marker in [(0, "o"), (1, "s")]:
+        ax.scatter(
+            *points[label == side].T,
+            s=9,
+            marker=marker,
+            color="white",
+            edgecolor="black",
+            lw=0.6,
+        )
+    f = scores(helper, points, *histories["notebook"][step])
+    ax.set(title=f"step {step}: {np.mean(f * signs > 0):.0%} right", xlabel="$x_1$")
+axes[0].set_ylabel("$x_2$")
+plt.show()
+
+# %% [markdown]
+# ## 10 · What it costs
+#
+# Each primitive runs once forward, and each of its rules once backward. So the cost is linear in the length of the run, however
+# many inputs there are. For arithmetic, Baur and Strassen (1983) prove that the value with *all* derivatives takes at
+# most three times the multiplications and divisions of the value alone.
+#
+# **Predict before you run.** A primitive that counts its calls, used 100,000 times in a row. Forward calls? Rule calls?
+
+# %%
+calls = Counter()
+
+
+@autodiff.primitive
+def counted_sin(x):
+    calls["forward"] += 1
+    return np.sin(x)
+
+
+def counted_vjp(g, ans, x):
+    calls["rule"] += 1
+    return g * np.cos(x)
+
+
+autodiff.defvjp(counted_sin, counted_vjp)
+
+
+def chain(fun, length):
+    def run(x):
+        for _ in range(length):
+            x = fun(x)
+        return x
+
+    return run
+
+
+autodiff.grad(chain(counted_sin, 100_000))(1.0)
+print(dict(calls))
+
+# %% [markdown]
+# Now by the clock. Left: runs of growing length. Right: one function of more and more parameters.
+
+
+# %%
+def seconds(fun, x):
+    """The time of fun(x): the fastest of five runs."""
+    times = []
+    for _ in range(5):
+        start = perf_counter()
+        fun(x)
+        times.append(perf_counter() - start)
+    return min(times)
+
+
+lengths = 10 ** np.arange(2, 6)
+chains = [chain(anp.sin, n) for n in lengths]
+value_seconds = [seconds(f, 1.0) for f in chains]
+grad_seconds = [seconds(autodiff.grad(f), 1.0) for f in chains]
+slope = np.polyfit(np.log(lengths), np.log(grad_seconds), 1)[0]
+assert 0.5 < slope < 1.5
+print("time grows like length to a power between 0.5 and 1.5 (1: linear, 2: quadratic)")
+
+
+# %%
+def many_parameters(a):
+    return anp.sum(anp.tanh(a) * anp.exp(-a * a))
+
+
+many_gradients = autodiff.grad(many_parameters)
+counts, ratios = 10 ** np.arange(1, 7), []
+for n in counts:
+    a = rng.normal(size=n)
+    value, gradient = seconds(many_parameters, a), seconds(many_gradients, a)
+    ratios.append(gradient / value)
+assert ratios[-1] < 30
+print("a million derivatives cost less than 30 values")
+
+# %% [markdown]
+# The picture shows, left, two straight parallel lines on logarithmic axes: time grows in proportion to length. The distance between them is Python's
+# bookkeeping, and large for single numbers. Right: how many values of the function one gradient costs. Finite differences
+# need one run per parameter, a steep line. Automatic differentiation stays flat, and even falls, as the
+# arrays outgrow the bookkeeping.
+
+# %%
+fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8))
+left.loglog(lengths, grad_seconds, "o-", label="gradient")
+left.loglog(lengths, value_seconds, "s--", label="value")
+left.set(xlabel="primitives in a row", ylabel="seconds")
+left.legend()
+right.loglog(
+    counts,
+    counts + 1,
+    "s--",
+    color=plots.COLORS[1],
+    label="finite differences (counted)",
+)
+right.loglog(counts, ratios, "o-", color=plots.COLORS[0], label="autodiff (measured)")
+right.set(xlabel="parameters", ylabel="cost in values")
+right.legend()
+plt.show()
+
+# %% [markdown]
+# ## 11 · Where it breaks
+#
+# *Memory.* The graph keeps every value until the backward pass has used it. A thousand steps hold a
+# thousand arrays. Recomputing some of them instead is called checkpointing.
+
+# %%
+a = rng.normal(size=10_000)
+_, forward = megabytes(lambda: chain(np.sin, 1000)(a))
+_, traced = megabytes(
+    lambda: autodiff.grad(lambda a: anp.sum(chain(anp.sin, 1000)(a)))(a)
+)
+print(
+    f"value below 1 MB: {forward < 1}; gradient between 80 and 90 MB: {80 < traced < 90}"
+)
+
+# %% [markdown]
+# *It differentiates the program, not the function in your head.* A trace sees only the branch taken. `where`
+# computes both branches, and the one that you throw away can still spoil the gradient.
+#
+# **Predict before you run.** $f(x) = \sqrt{x}$ for $x > 0$, else $0$. What is its gradient at $x = -1$? Clearly 0. At $x = 0$?
+
+
+# %%
+def careless(x):
+    return anp.where(x > 0, anp.sqrt(x), 0.0)
+
+
+def careful(x):
+    return anp.where(x > 0, anp.sqrt(anp.where(x > 0, x, 1.0)), 0.0)
+
+
+with np.errstate(all="ignore"):
+    for f in (careless, careful):
+        print(f"{f.__name__}: gradient at 0 is {autodiff.grad(f)(0.0)}")
+x_torch = torch.tensor(0.0, requires_grad=True)
+torch.where(x_torch > 0, torch.sqrt(x_torch), 0.0).backward()
+print("torch, written carelessly:", x_torch.grad.item())
+
+# %% [markdown]
+# The message $0$ meets the slope $\infty$ of the root, and $0 \cdot \infty$ is not a number. Guard the *input* of the
+# dangerous function.
+#
+# *Many outputs.* One backward pass gives one row of a Jacobian. With many outputs and few inputs, **forward mode**,
+# which carries derivatives along with the values, is the cheaper direction.
+#
+# ## What you can do now
+#
+# - Trace a program into a graph, give each primitive its VJP, and send gradients back in topological order.
+# - Say why the cost is a few runs, whatever the number of parameters, and why no Jacobian is built.
+# - Differentiate gradients, check rules by nudging, and recognise where a correct rule gives a useless answer.
+#
+# **References.**
+# [Baydin, Pearlmutter, Radul & Siskind 2018](https://jmlr.org/papers/v18/17-468.html), the survey to read next.
+# [Maclaurin, Duvenaud & Adams 2015](https://github.com/HIPS/autograd), Autograd, whose design `helpers.autodiff` follows, and
+# [Johnson 2017](https://github.com/mattjj/autodidact), Autodidact, its version for teaching.
+# [Griewank & Walther 2008](https://doi.org/10.1137/1.9780898717761), the textbook.
+# [Wengert 1964](https://doi.org/10.1145/355586.364791), the trace.
+# [Kahn 1962](https://doi.org/10.1145/368996.369025), the order.
+# [Baur & Strassen 1983](https://doi.org/10.1016/0304-3975(83)90110-X), the cost.
+# [Pearlmutter 1994](https://doi.org/10.1162/neco.1994.6.1.147), Hessians times vectors.
+# [Giles 2008](https://people.maths.ox.ac.uk/gilesm/files/NA-08-01.pdf), rules for matrices.
+#
+# **Next.** Exercise 08: you build the engine, from the first number to a primitive of your own.

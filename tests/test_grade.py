@@ -29,6 +29,11 @@ def mean(x):
         except KeyboardInterrupt:
             pass"""
 FLOOD = "def mean(x):\n    while True:\n        print('flood' * 1000)"
+READER = """\
+import glob
+found = [path for up in ("", "../", "../../") for path in glob.glob(up + "*.ipynb")]
+def mean(x):
+    return x.mean() if found else 0"""
 SMUGGLE = """\
 loot = []
 def square(x):
@@ -81,6 +86,7 @@ def accidents(exercise: NotebookNode) -> dict[str, NotebookNode | bytes]:
         "killer.ipynb": answered(
             exercise, square=SQUARE, mean="import os\nos.kill(os.getppid(), 9)"
         ),
+        "reader.ipynb": answered(exercise, square=SQUARE, mean=READER),
         "surrogate.ipynb": answered(
             exercise, square="def square(x):\n    print('\\ud800\\x07<b>')", mean=MEAN
         ),
@@ -164,6 +170,7 @@ VERDICTS = {
     "missing.ipynb": ("graded", 3, 0),
     "page.ipynb": ("unreadable", 0, 0),
     "partial.ipynb": ("graded", 2, 0),
+    "reader.ipynb": ("graded", 3, 0),  # finds no notebook to read the checks from
     "renamed.ipynb.txt": ("graded", 3, 3),
     "reordered.ipynb": ("graded", 3, 3),
     "right.ipynb": ("graded", 3, 3),

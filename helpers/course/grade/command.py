@@ -18,7 +18,13 @@ from helpers.course.grade.gradebook import write_gradebook
 from helpers.course.grade.merge import merge
 from helpers.course.grade.read import Cell, Unreadable, read
 from helpers.course.grade.run import run
-from helpers.course.grade.score import Graded, score, status, unmarked
+from helpers.course.grade.score import (
+    Graded,
+    QuestionResult,
+    score,
+    status,
+    unmarked,
+)
 from helpers.course.grade.submissions import Submission, find_submissions
 
 
@@ -32,8 +38,12 @@ def grade(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Where gradebook.csv goes.")
     ],
-    timeout: Annotated[float, typer.Option(help="Seconds a cell may take.")] = 60.0,
-    workers: Annotated[int, typer.Option(help="Submissions that run at once.")] = 2,
+    timeout: Annotated[
+        float, typer.Option(min=1, help="Seconds a cell may take.")
+    ] = 60.0,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Submissions that run at once.")
+    ] = 2,
 ) -> None:
     """Grade a folder of submissions: a gradebook, and a feedback page per student."""
     try:
@@ -111,7 +121,10 @@ def grade_one(
     return Graded(submission.student, submission.file, outcome, questions, notes)
 
 
-def _mark(exercise: Exercise, cells: Sequence[Cell], timeout: float) -> tuple:
+def _mark(
+    exercise: Exercise, cells: Sequence[Cell], timeout: float
+) -> tuple[list[QuestionResult], str, list[str]]:
+    """The results of a submission's cells, its status and notes."""
     merged = merge(exercise, cells)
     records = run(merged.notebook, timeout=timeout)
     outcome, notes = status(records)

@@ -52,10 +52,12 @@ class QuestionResult:
 
     @property
     def points(self) -> float:
+        """What the answer earned."""
         return sum(check.points for check in self.checks)
 
     @property
     def possible(self) -> float:
+        """What the question is worth."""
         return sum(check.possible for check in self.checks)
 
 
@@ -72,6 +74,7 @@ class Graded:
 
     @property
     def total(self) -> float:
+        """The points of all questions."""
         return sum(question.points for question in self.questions)
 
 

@@ -156,6 +156,13 @@ def test_extra_cells_run_after_what_they_followed(exercise, cells):
     assert merged.notes == ["extra code cells (4) ran"]
 
 
+def test_code_below_a_check_belongs_to_its_question(exercise, cells):
+    del cells[place(cells, "answer-mean")]
+    cells.insert(place(cells, "check-mean") + 1, bare("mean_of = len"))
+    stub = exercise.released["answer-mean"]
+    assert order(merge(exercise, cells))[-3:] == [stub, "mean_of = len", "check-mean"]
+
+
 def test_duplicates_all_run_in_order(exercise, cells):
     at = place(cells, "answer-mean")
     cells.insert(at, cells[at]._replace(source="def mean(x):\n    return 1"))

@@ -16,7 +16,7 @@ words, and the centers of a chunk share K noise words (Ji et al. 2016, arXiv
 negatives / K times the number of such pairs for each noise word (y = 0); else 0.
 
 A batch is several chunks whose updates all start from the same vectors. A word with
-many pairs in one batch would overshoot, so its step is shortened (`_step_sizes`).
+many pairs in one batch would overshoot, so its step is shortened (`_step_limits`).
 Threads update the same vectors without locks (Hogwild, Niu et al. 2011, arXiv
 1106.5730): two rarely touch one word at one moment, and little is lost when they do.
 """
@@ -38,7 +38,7 @@ from helpers.text import Corpus, Vocabulary
 from helpers.vectors import WordVectors
 from helpers.word2vec_stream import CHUNK, CHUNKS_PER_BATCH, Batch, Model, Stream
 
-PAIRS_PER_STEP = 60  # a word with more pairs in a batch takes a shorter step
+STEP_LIMIT = 1.0  # the most that a word's learning rates may sum to in one batch
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,7 @@ def train_word2vec(
     """
     settings = {"dim": dim, "window": window, "epochs": epochs, "threads": threads}
     settings |= {"words in the corpus": len(corpus.ids), "snapshots": snapshots}
+    settings |= {} if negatives is None else {"negatives": negatives}
     for name, value in settings.items():
         if value < 1:
             raise ValueError(f"{name} = {value}, but it must be at least 1")
@@ -149,8 +150,9 @@ class _Learner:
         self.inputs = torch.from_numpy(start).to(device)
         self.outputs = torch.zeros(size, dim, device=device)
         self.softmax = stream.negatives is None
-        self.input_steps, self.output_steps = (
-            torch.from_numpy(steps[:, None]).to(device) for steps in _step_sizes(stream)
+        self.input_limits, self.output_limits = (
+            torch.from_numpy(limits[:, None]).to(device)
+            for limits in _step_limits(stream)
         )
 
     def step(self, batch: Batch, rate: float) -> None:
@@ -158,13 +160,13 @@ class _Learner:
         x = embedding(batch.inputs, self.inputs)
         if self.softmax:
             grad_x, grad_outputs = softmax_gradients(batch, x, self.outputs)
-            self.outputs -= rate * self.output_steps * grad_outputs
+            self.outputs -= self.output_limits.clamp(max=rate) * grad_outputs
         else:
             y = embedding(batch.outputs, self.outputs)
             grad_x, grad_y = negative_sampling_gradients(batch, x, y)
-            grad_y *= -rate * embedding(batch.outputs, self.output_steps)
+            grad_y *= -embedding(batch.outputs, self.output_limits).clamp(max=rate)
             self.outputs.index_add_(0, batch.outputs.flatten(), grad_y.flatten(0, 1))
-        grad_x *= -rate * embedding(batch.inputs, self.input_steps)
+        grad_x *= -embedding(batch.inputs, self.input_limits).clamp(max=rate)
         self.inputs.index_add_(0, batch.inputs.flatten(), grad_x.flatten(0, 1))
 
     def snapshot(self) -> Word2Vec:
@@ -173,12 +175,11 @@ class _Learner:
         return Word2Vec(self.vocabulary, inputs, outputs)
 
 
-def _step_sizes(stream: Stream) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the factor on each word's steps, for its input and its output vector.
+def _step_limits(stream: Stream) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the largest learning rate of each word's input and output vector.
 
-    A word that takes part in n pairs of a batch, noise included, takes n steps from
-    one point. min(1, PAIRS_PER_STEP / expected n) keeps their sum near what n steps
-    in turn would reach.
+    A word in n pairs of a batch, noise included, takes n steps from one point: with
+    rate * n well above 1 they overshoot together. The limit is STEP_LIMIT / expected n.
     """
     counts = stream.corpus.vocabulary.counts
     text = counts * stream.keep
@@ -189,7 +190,7 @@ def _step_sizes(stream: Stream) -> tuple[NDArray[np.float32], NDArray[np.float32
     per_center = stream.window + 1 if stream.model == "skipgram" else 1
     pairs = CHUNK * CHUNKS_PER_BATCH * per_center
     expected = pairs * (1 + negatives) * text, pairs * (text + negatives * noise)
-    return tuple(np.minimum(1, PAIRS_PER_STEP / e).astype(np.float32) for e in expected)
+    return tuple((STEP_LIMIT / n).astype(np.float32) for n in expected)
 
 
 def negative_sampling_gradients(

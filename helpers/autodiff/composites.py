@@ -6,7 +6,6 @@ the axes or to the choice of elements is read off a stand-in to which it is done
 """
 
 import functools
-import math
 import string
 from collections.abc import Callable
 
@@ -252,21 +251,17 @@ def std(a, axis=None, *, ddof=0, keepdims=False):
 
 @composite(onp.tensordot)
 def tensordot(a, b, axes=2):
-    """Contracted axes last in a and first in b, then one product of two matrices."""
+    """An einsum in which b shares a's letters on the axes that are summed."""
     a, b = np.asarray(a), np.asarray(b)
     if isinstance(axes, int):
         axes = range(a.ndim - axes, a.ndim), range(axes)
-    summed_a, summed_b = (
-        [i % x.ndim for i in onp.atleast_1d(places)]
-        for x, places in zip((a, b), axes, strict=True)
-    )
-    kept_a = [i for i in range(a.ndim) if i not in summed_a]
-    kept_b = [i for i in range(b.ndim) if i not in summed_b]
-    rows, columns = [a.shape[i] for i in kept_a], [b.shape[i] for i in kept_b]
-    inner = math.prod(a.shape[i] for i in summed_a)
-    left = np.reshape(np.transpose(a, kept_a + summed_a), (math.prod(rows), inner))
-    right = np.reshape(np.transpose(b, summed_b + kept_b), (inner, math.prod(columns)))
-    return np.reshape(left @ right, (*rows, *columns))
+    summed = [onp.atleast_1d(places).astype(int) for places in axes]
+    letters_a = list(range(a.ndim))
+    letters_b = list(range(a.ndim, a.ndim + b.ndim))
+    for i, j in zip(*summed, strict=True):
+        letters_b[j] = letters_a[i]
+    kept = [i for i in letters_a + letters_b if (letters_a + letters_b).count(i) == 1]
+    return np.einsum(a, letters_a, b, letters_b, kept, optimize=True)
 
 
 @composite(onp.dot)

@@ -1,6 +1,7 @@
 """Run a notebook in a fresh kernel, and try wrong answers in place of right ones."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -84,7 +85,8 @@ def execute(
     try:
         client.execute(env=kernel_environment())
     except CellExecutionError as error:
-        raise SourceError(f"a cell failed while the notebook ran:\n{error}") from None
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+        raise SourceError(f"a cell failed while the notebook ran:\n{plain}") from None
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for count, cell in enumerate(code, start=1):
         _tidy(cell, count)

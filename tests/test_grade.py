@@ -81,7 +81,7 @@ def accidents(exercise: NotebookNode) -> dict[str, NotebookNode | bytes]:
         "crash.ipynb": answered(exercise, square="1 / 0", mean=MEAN),
         "loop.ipynb": answered(exercise, square=SQUARE, mean=STUBBORN),
         "exit.ipynb": answered(exercise, square="exit()", mean=MEAN),
-        "died.ipynb": answered(exercise, square=SQUARE, mean="import os; os._exit(1)"),
+        "died.ipynb": answered(exercise, square="import os; os._exit(1)", mean=MEAN),
         "flood.ipynb": answered(exercise, square=SQUARE, mean=FLOOD),
         "killer.ipynb": answered(
             exercise, square=SQUARE, mean="import os\nos.kill(os.getppid(), 9)"
@@ -153,7 +153,7 @@ VERDICTS = {
     "added.ipynb": ("graded", 3, 3),
     "crash.ipynb": ("graded", 0, 3),
     "debug.ipynb": ("graded", 0, 3),
-    "died.ipynb": ("error", 3, 0),
+    "died.ipynb": ("error", 0, 0),
     "duplicated.ipynb": ("graded", 3, 3),
     "edited.ipynb": ("graded", 2, 3),
     "empty.ipynb": ("unreadable", 0, 0),
@@ -244,7 +244,7 @@ def test_verdicts_in_words(graded):
         "missing.ipynb": ("correct", "not answered"),
         "partial.ipynb": ("partly correct", "wrong"),
         "loop.ipynb": ("correct", "ran out of time"),
-        "died.ipynb": ("correct", "stopped the kernel"),
+        "died.ipynb": ("stopped the kernel", "not run"),
         "killer.ipynb": ("correct", "stopped the grader"),
         "flood.ipynb": ("correct", "printed too much"),
         "empty.ipynb": ("not run", "not run"),

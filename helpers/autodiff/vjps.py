@@ -13,9 +13,8 @@ written with the traced NumPy, so that they can be differentiated in turn.
 Here are ``defvjp`` and the elementwise functions; the others are in ``array_vjps.py``.
 """
 
+import math
 from collections.abc import Callable
-
-import numpy as onp
 
 from . import numpy as np
 from .tracing import Rules
@@ -91,7 +90,7 @@ def power_of_y(g, ans, x, y):
     return g * ans * np.log(np.where(np.equal(x, 0), 1.0, x))
 
 
-LN2, LN10, DEGREE = onp.log(2.0), onp.log(10.0), onp.pi / 180
+LN2, LN10, DEGREE = math.log(2.0), math.log(10.0), math.pi / 180
 
 elementwise(np.abs, lambda ans, x: np.sign(x))
 elementwise(np.fabs, lambda ans, x: np.sign(x))

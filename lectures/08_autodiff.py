@@ -11,7 +11,7 @@
 # By the end you can build such an engine in 40 lines of Python, say what every line is for, train
 # a network with it, and read the course's own `helpers.autodiff`.
 #
-# *You need* NumPy, the chain rule, and the gradients of lecture 03. *It takes* about 15 seconds on
+# *You need* NumPy, the chain rule, and the gradients of lecture 03. *It takes* about 20 seconds on
 # two CPU cores, and an hour of yours.
 
 # %%
@@ -255,7 +255,8 @@ print("dy/dz by the rule:", sigma.vjps[0](1.0, y.value, z.value))
 #
 # $$\bar u^{\top} = \sum_{v \,\in\, \text{children}(u)} \bar v^{\top} \, \frac{\partial v}{\partial u} \tag{5}$$
 #
-# Then it sends each of its own parents one message, the VJP of that sum. This is all that a node does:
+# Then it sends one message for each argument that has a parent, the VJP of that sum. This is all that a
+# node does:
 
 
 # %%

@@ -1,6 +1,5 @@
 """Run a notebook in a fresh kernel, and try wrong answers in place of right ones."""
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from helpers.course.compare import agree, tolerance
+from helpers.course.environment import kernel_environment
 from helpers.course.sources import SourceError, question, role, tags
 
 
@@ -23,14 +23,6 @@ class Trial(NamedTuple):
     """Whether every check printed what it prints for the solution."""
     text: str
     """What the checks that disagree printed: the message a student would read."""
-
-
-def kernel_environment() -> dict[str, str]:
-    """The environment in which every notebook runs, here and under nbval."""
-    # Hash order would change the order of sets of words between two runs.
-    environment = {**os.environ, "PYTHONHASHSEED": "0"}
-    environment.pop("PYTEST_CURRENT_TEST", None)  # swallows output of subprocesses
-    return environment
 
 
 def execute(

@@ -13,7 +13,7 @@ import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from helpers.course.compare import snap, tolerance
-from helpers.course.execute import kernel_environment
+from helpers.course.environment import kernel_environment
 
 
 class CourseFile(IPyNbFile):

@@ -15,7 +15,7 @@ from time import monotonic
 import pytest
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel, start_new_kernel
 
-from helpers.course.execute import kernel_environment
+from helpers.course.environment import kernel_environment
 from helpers.course.nbval_plugin import CourseCell, CourseFile
 
 MAX_OUTPUT = 5_000_000

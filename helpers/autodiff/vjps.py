@@ -45,7 +45,7 @@ def _rules(fun):
     return rules
 
 
-def unbroadcast(g, x):
+def unbroadcast(g: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Sum ``g`` over the axes along which ``x`` was broadcast, back to x's shape."""
     shape = x.shape
     if g.shape == shape:

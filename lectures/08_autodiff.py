@@ -433,7 +433,8 @@ v = np.tanh(u)
 by_jacobian, large = megabytes(lambda: g @ np.diag(1 - v * v))
 by_vjp, small = megabytes(lambda: tanh.vjps[0](g, v, u))
 assert np.allclose(by_jacobian, by_vjp)
-print(f"the same numbers: Jacobian {large:.0f} MB, VJP below 0.2 MB: {small < 0.2}")
+assert small < 0.2, small
+print(f"the same numbers: by Jacobian {large:.0f} MB, by VJP below 0.2 MB")
 
 # %% [markdown]
 # A matrix product $C = AB$ is worse: both sides are matrices, and its Jacobian has four dimensions.
@@ -634,10 +635,10 @@ reference = histories["your 40 lines"]
 for name, history in histories.items():
     before, after = mean_loss(*history[0]), mean_loss(*history[-1])
     final = zip(history[-1], reference[-1], strict=True)
-    agree = all(np.allclose(p, q, rtol=0, atol=1e-9) for p, q in final)
+    assert all(np.allclose(p, q, rtol=0, atol=1e-9) for p, q in final)
     assert 0.6 < before < 0.9, before
     assert after < 0.05, after
-    print(f"{name:16} first in (0.6, 0.9), last below 0.05; same weights: {agree}")
+    print(f"{name:16} first in (0.6, 0.9), last below 0.05; the same weights")
 
 # %% [markdown]
 # Near $\log 2 = 0.69$, the loss of a coin. The picture shows the crescents as circles and squares after 0, 10,
@@ -760,8 +761,9 @@ a = rng.normal(size=10_000)
 sines = partial(chain, anp.sin, 1000)
 _, value_peak = megabytes(lambda: sines(a))
 _, gradient_peak = megabytes(lambda: autodiff.elementwise_grad(sines)(a))
-print("value below 1 MB:", value_peak < 1)
-print("gradient between 80 and 90 MB:", 80 < gradient_peak < 90)
+assert value_peak < 1, value_peak
+assert 80 < gradient_peak < 90, gradient_peak
+print("value: below 1 MB; gradient: between 80 and 90 MB")
 
 # %% [markdown]
 # *It differentiates the program, not the function in your head.* A trace sees only the branch taken. And

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from helpers.vae import VAE, Elbo, Schedule, constant, importance_bound
 
-_DECODED_AT_ONCE = 20_000  # images; bounds the memory of `log_likelihood`
+_DECODED_AT_ONCE = 4_000  # images: few enough to stay in the cache
 
 
 def dequantise(images: Tensor, levels: int, generator: Generator) -> Tensor:

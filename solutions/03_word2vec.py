@@ -532,7 +532,8 @@ with check("Five negatives for each of 20,000 centers") as c:
     got = draw_negatives(p, 20_000, 5, rng)
     c.dtype("word ids", got, "integer")
     c.equal("shape", list(np.shape(got)), [20_000, 5])
-    seen = np.bincount(np.ravel(got), minlength=len(p))
+    got = np.array(got)
+    seen = np.bincount(got.ravel(), minlength=len(p))
     c.true(
         "the draws fit the probabilities (chi-square test)",
         len(seen) == len(p) and chisquare(seen, 100_000 * p).pvalue > 1e-6,
@@ -569,7 +570,8 @@ with check("Three words, nine negatives for each of 10,000 centers, power 0.6") 
     c.close("probabilities", p, softmax(0.6 * np.log([37, 4000, 611])))
     got = draw_negatives(p, 10_000, 9, np.random.default_rng(32))
     c.equal("shape", list(np.shape(got)), [10_000, 9])
-    seen = np.bincount(np.ravel(got), minlength=3)
+    got = np.array(got)
+    seen = np.bincount(got.ravel(), minlength=3)
     c.true(
         "the draws fit",
         len(seen) == 3 and chisquare(seen, 90_000 * p).pvalue > 1e-6,
@@ -1234,7 +1236,7 @@ def solve_analogy(a, b, c, words, matrix):
 with check("Ten questions about 26 letters with random vectors of unequal length") as c:
     rng = np.random.default_rng(53)
     letters = list("qwertyuiopasdfghjklzxcvbnm")
-    matrix = rng.uniform(0.1, 6, size=(26, 1)) * rng.normal(size=(26, 4))
+    matrix = rng.uniform(0.1, 6, size=(26, 1)) * (rng.normal(size=(26, 4)) + 0.9)
     toy = WordVectors(letters, matrix)
     questions = [rng.choice(letters, size=3, replace=False).tolist() for _ in range(10)]
     before = matrix.copy()
@@ -1269,16 +1271,19 @@ with check("GloVe, six questions") as c:
 
 # %% check="analogy" part="hidden" points=1
 # BEGIN HIDDEN TESTS
-with check("Forty questions, other random vectors") as c:
+with check("Forty questions each about 60, 30 and 5 words") as c:
     rng = np.random.default_rng(54)
-    words = [f"word{i}" for i in range(60)]
-    matrix = rng.uniform(0.1, 6, size=(60, 1)) * rng.normal(size=(60, 5))
-    questions = [rng.choice(words, size=3, replace=False).tolist() for _ in range(40)]
-    got = [words.index(solve_analogy(*q, words, matrix)) for q in questions]
-    toy = WordVectors(words, matrix)
-    want = [toy.index[toy.analogy(*q)[0][0]] for q in questions]
-    c.equal("first rows", got[:12], want[:12])
-    c.equal("all rows", np.array(got), np.array(want))
+    for size, shift in [(60, 0), (30, 1.5), (5, 0)]:
+        words = [f"word{i}" for i in range(size)]
+        matrix = rng.uniform(0.1, 6, size=(size, 1)) * (
+            rng.normal(size=(size, 3)) + shift
+        )
+        questions = [rng.permutation(words)[:3].tolist() for _ in range(40)]
+        got = [words.index(solve_analogy(*q, words, matrix)) for q in questions]
+        toy = WordVectors(words, matrix)
+        want = [toy.index[toy.analogy(*q)[0][0]] for q in questions]
+        c.equal(f"first rows of {size}", got[:12], want[:12])
+        c.equal("all rows", np.array(got), np.array(want))
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -1529,23 +1534,31 @@ with check("Ben's measure on random vectors, 40, 200 and 3,000 triples") as c:
         hint="Compare a with b and a with c, by cosine. What share of the triples is it?",
     )
 
+
+# %%
+def two_standard_errors_below(scores, n):
+    """What the threshold should be, by the spread of the binomial distribution."""
+    best = max(scores.values())
+    return best - 2 * binom(n, best).std() / n
+
+
 # %% check="window" part="rule" points=1
-with check("The rule on made-up scores, for 12, 400, 3,000 and 100,000 cases") as c:
-    scores = {10: 0.645, 2: 0.61, 20: 0.6449, 1: 0.52, 5: 0.638}
-    got = [choose_window(scores, n) for n in (12, 400, 3_000, 100_000)]
+with check("The rule on made-up scores: five windows, then two") as c:
+    five = {10: 0.645, 2: 0.61, 20: 0.6449, 1: 0.52, 5: 0.638}
+    cases = [(five, 12), (five, 400), (five, 3_000), (five, 100_000)]
+    cases += [({3: 0.78, 8: 0.97}, 15)]
+    got = [choose_window(scores, n) for scores, n in cases]
     c.equal(
         "windows",
         [window for window, _ in got],
-        [1, 2, 5, 10],
+        [1, 2, 5, 10, 8],
         hint="Surer measurements should allow fewer windows. Which of those is smallest?",
     )
-    # The standard error of a share, by way of the binomial distribution's spread.
-    spread = [binom(n, 0.645).std() / n for n in (12, 400, 3_000, 100_000)]
     c.close(
         "thresholds",
         [threshold for _, threshold in got],
-        [0.645 - 2 * s for s in spread],
-        hint="Two standard errors below the best score.",
+        [two_standard_errors_below(scores, n) for scores, n in cases],
+        hint="Two standard errors below the best score: its own standard error.",
     )
 
 # %% check="window" part="measured" points=1 tags=["atol=0.04"]
@@ -1590,20 +1603,17 @@ with check("Other random vectors and scores") as c:
     for n in (2, 7, 15):
         c.close("same kind", kind_share(*words, n=n), neighbour_kinds(*words, n=n))
     triples_63 = np.array(
-        [np.random.default_rng(s).permutation(60)[:3] for s in range(500)]
+        [np.random.default_rng(s).permutation(60)[:3] for s in range(501)]
     )
     c.close(
         "rate", topic_rate(words[0], triples_63), closer_pairs(words[0], triples_63)
     )
-    got = [
-        choose_window({8: 0.31, 4: 0.28, 3: 0.3, 16: 0.2}, n) for n in (30, 900, 90_000)
-    ]
-    c.equal("windows", [window for window, _ in got], [3, 3, 8])
-    c.close(
-        "thresholds",
-        [threshold for _, threshold in got],
-        [0.31 - 2 * binom(n, 0.31).std() / n for n in (30, 900, 90_000)],
-    )
+    four, two = {8: 0.31, 4: 0.28, 3: 0.3, 16: 0.2}, {9: 0.95, 4: 0.7}
+    cases = [(four, 30), (four, 900), (four, 90_000), (two, 10), (two, 3)]
+    got = [choose_window(scores, n) for scores, n in cases]
+    c.equal("windows", [window for window, _ in got], [3, 3, 8, 9, 4])
+    want = [two_standard_errors_below(scores, n) for scores, n in cases]
+    c.close("thresholds", [threshold for _, threshold in got], want)
 # END HIDDEN TESTS
 
 # %% [markdown]

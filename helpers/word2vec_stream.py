@@ -3,6 +3,7 @@
 `helpers.word2vec` explains chunks, batches and weights.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -17,7 +18,8 @@ from helpers.np_word2vec import keep_probability, noise_distribution
 from helpers.text import Corpus, reach_within_documents
 
 CHUNK = 32  # T, centers that share noise words
-NOISE = 22  # K, noise words they share
+MIN_NOISE = 22  # K, noise words they share, at the least
+PAIRS_PER_NOISE = 44  # and at most so many pairs of a chunk for each of them
 CHUNKS_PER_BATCH = 16
 BLOCK = 100_000  # words that a thread prepares at a time
 NOISE_TABLE = 1 << 21  # places shared out among the words by noise probability
@@ -52,6 +54,8 @@ class Stream:
             block_starts[b + 1]: whole documents.
         keep: (V,) float32, chance of each word to survive subsampling.
         noise: (V,) probability of each word as noise.
+        n_noise: K. A noise word takes part in many pairs of its chunk at once, and its
+            steps overshoot together; wider windows and more negatives need more words.
     """
 
     def __init__(
@@ -76,6 +80,9 @@ class Stream:
         even = np.searchsorted(corpus.starts, np.arange(0, len(corpus.ids), BLOCK))
         self._documents = np.unique([*even, len(corpus.starts) - 1])
         self.block_starts = corpus.starts[self._documents]
+        per_center = window + 1 if model == "skipgram" else 1
+        noise_pairs = CHUNK * per_center * (negatives or 0)
+        self.n_noise = max(MIN_NOISE, math.ceil(noise_pairs / PAIRS_PER_NOISE))
         self._weights, self._mean = self._tables()
 
     def _tables(self) -> tuple[Tensor, Tensor | None]:
@@ -96,8 +103,8 @@ class Stream:
             mean = self._rows(inside / size.clip(min=1))
         if self.negatives is None:
             return self._rows(positives), mean
-        share = positives.sum(-1, keepdims=True) * self.negatives / NOISE
-        noise = np.repeat(share, NOISE, axis=-1)
+        share = positives.sum(-1, keepdims=True) * self.negatives / self.n_noise
+        noise = np.repeat(share, self.n_noise, axis=-1)
         return self._rows(np.concatenate([positives, noise], axis=-1)), mean
 
     def _rows(self, table: ArrayLike) -> Tensor:
@@ -143,6 +150,6 @@ class Stream:
         skipgram = self.model == "skipgram"
         given, predicted = (centers, stretches) if skipgram else (stretches, centers)
         if self.negatives is not None:
-            draws = rng.integers(NOISE_TABLE, size=(n, NOISE))
+            draws = rng.integers(NOISE_TABLE, size=(n, self.n_noise))
             predicted = np.concatenate([predicted, self._noise_table[draws]], axis=1)
         return given, predicted, rows

@@ -19,7 +19,7 @@ from helpers.word2vec import (
     softmax_gradients,
     train_word2vec,
 )
-from helpers.word2vec_stream import CHUNK, NOISE, Stream
+from helpers.word2vec_stream import CHUNK, PAIRS_PER_NOISE, Stream
 
 REFERENCES = {"skipgram": np_skipgram, "cbow": np_cbow}
 models = pytest.mark.parametrize("model", REFERENCES)
@@ -132,9 +132,9 @@ def test_every_center_gets_one_window_within_its_document(model):
             for reach in (1, 2, 3)
         }
         assert contexts in allowed.values()
-        assert len(noise) == NOISE
+        assert len(noise) == stream.n_noise
         positives = len(contexts) if model == "skipgram" else 1
-        assert weight * NOISE == pytest.approx(5 * positives, rel=1e-6)
+        assert weight * stream.n_noise == pytest.approx(5 * positives, rel=1e-6)
         if 3 <= i < len(document) - 3:
             reaches.append(len(contexts) // 2)
     assert len(reaches) > 100
@@ -156,6 +156,15 @@ def test_subsampling_and_noise_follow_their_distributions():
     np.testing.assert_allclose(share, keep_probability(counts, 0.02), atol=0.02)
 
 
+def test_no_noise_word_meets_many_more_pairs_in_wide_windows():
+    corpus = make_corpus()
+    for window, negatives in [(2, 5), (5, 5), (5, 15), (15, 5)]:
+        stream = make_stream(corpus, "skipgram", negatives, window=window)
+        pairs = CHUNK * (window + 1) * negatives  # of a chunk, expected
+        assert stream.n_noise >= 22
+        assert pairs / stream.n_noise <= PAIRS_PER_NOISE
+
+
 def test_blocks_cover_the_corpus_and_epochs_differ(monkeypatch):
     monkeypatch.setattr("helpers.word2vec_stream.BLOCK", 50)
     corpus = make_corpus()
@@ -168,7 +177,7 @@ def test_blocks_cover_the_corpus_and_epochs_differ(monkeypatch):
     def words_and_noise(number):
         batches = list(stream.batches(number))
         words = [row[0] for b in batches for row in read_batch(b, "skipgram")]
-        return words, [b.outputs[:, -NOISE:].tolist() for b in batches]
+        return words, [b.outputs[:, -stream.n_noise :].tolist() for b in batches]
 
     first, again, later = map(words_and_noise, [1, 1, 1 + n_blocks])
     assert first == again
@@ -273,7 +282,7 @@ def test_callback_sees_the_way_from_start_to_end():
     assert [done for done, _ in seen] == pytest.approx([0, 0.25, 0.5, 0.75, 1])
     assert (seen[0][1].outputs == 0).all()
     np.testing.assert_array_equal(seen[-1][1].inputs, trained.inputs)
-    moved = [np.abs(b.inputs - a.inputs).max() for (_, a), (_, b) in pairwise(seen)]
+    moved = [np.abs(b.outputs - a.outputs).max() for (_, a), (_, b) in pairwise(seen)]
     assert min(moved) > 0
 
 

@@ -103,7 +103,7 @@ def _verdict(
     for copy, original in checks:
         if not agree(copy.outputs, original.outputs, **tolerance(tags(original))):
             accepted = False
-            texts += [output.get("text", "") for output in copy.outputs]
+            texts += [o.text for o in copy.outputs if o.get("name") == "stdout"]
     text = "".join(texts) or "accepted\n"
     cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text)]
     return Trial(cell, accepted, text)

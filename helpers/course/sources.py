@@ -171,8 +171,8 @@ def make_exercise(solution: NotebookNode) -> NotebookNode:
         elif is_hidden(cell):
             points = cell.metadata.get("points", 0)
             cell.source = (
-                f"# A hidden check, worth {points:g} points, runs here when your work "
-                "is graded:\n# your function on inputs that you have not seen."
+                "# When your work is graded, a hidden check runs here: your function\n"
+                f"# on inputs that you have not seen. Points: {points:g}"
             )
             cell.outputs, cell.execution_count = [], None
         elif part == "check":
@@ -182,6 +182,12 @@ def make_exercise(solution: NotebookNode) -> NotebookNode:
         if part in ("answer", "check"):
             cell.metadata["nbgrader"] = nbgrader_metadata(cell)
         cells.append(cell)
+    counted = [cell for cell in cells if cell.get("execution_count")]
+    for count, cell in enumerate(counted, start=1):
+        cell.execution_count = count
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output["execution_count"] = count
     exercise = nbformat.v4.new_notebook(cells=cells, metadata=NotebookNode(_KERNEL))
     exercise.nbformat_minor = 5
     return exercise

@@ -7,7 +7,7 @@
 # a model that ignores most of its latent variable. You find that out from its numbers, cure it, and
 # decide by measurement which of five models is best.
 #
-# *You need* lecture 17. *It takes* about three hours. *It is worth* 30 points in six questions,
+# *You need* lecture 17. *It takes* about three and a half hours. *It is worth* 30 points in six questions,
 # which don't depend on one another: skip what stops you and come back later.
 #
 # **How checks work.** Under each answer stand its checks. The output under a check is what you
@@ -449,7 +449,7 @@ def autograd_gradients(estimate, mean, log_variance, n_draws, seed):
     return gradients(estimate(*leaves, noise), *leaves)
 
 
-# %% check="differences" part="autograd" points=1
+# %% check="differences" part="autograd" points=1 tags=["rtol=1e-5"]
 with check("Twenty draws, three dimensions, against PyTorch") as c:
     rng = np.random.default_rng(177)
     estimate = make_estimate(draw(rng, 5), draw(rng, 3, 5))
@@ -461,7 +461,7 @@ with check("Twenty draws, three dimensions, against PyTorch") as c:
     want = autograd_gradients(estimate, mean, log_variance, 20, 17)
     hint = "Far off: which noise does each estimate see? A little: is (3) symmetric?"
     for name, ours, theirs in zip(("mean", "log variance"), got, want, strict=True):
-        c.close(f"by the {name}", ours, theirs, rtol=1e-6, atol=1e-8, hint=hint)
+        c.close(f"by the {name}", ours, theirs, atol=1e-8, digits=7, hint=hint)
     c.close(
         "your function leaves its inputs as they were",
         torch.cat([mean, log_variance]),
@@ -1134,13 +1134,7 @@ def cyclical_beta(step, total_steps, n_cycles=4, ramp=0.5, peak=1.0):
 # %% check="schedule" points=1
 with check("90 steps in 4 cycles of 22.5; ramp 0.8, peak 0.5") as c:
     got = [cyclical_beta(t, 90, 4, 0.8, 0.5) for t in range(90)]
-    corners = [0, 18, 22.5, 40.5, 45, 63, 67.5, 85.5, 90]  # low, high, ..., low
-    want = np.interp(
-        np.arange(90), corners, [0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]
-    )
-    for start in (0, 22.5, 45, 67.5):
-        here = (np.arange(90) >= start) & (np.arange(90) < start + 18)
-        want[here] = np.interp(np.arange(90)[here], [start, start + 18], [0, 0.5])
+    want = np.interp(np.arange(90) % 22.5, [0, 18, 22.5], [0, 0.5, 0.5])
     c.close(
         "steps 18 to 27",
         got[18:28],
@@ -1224,7 +1218,7 @@ def train(loss, epochs=40):
     """A VAE trained by Adam: loss(terms, progress) gives a scalar to minimise."""
     model = VAE(64, 12, hidden=(64, 64), likelihood=IsotropicGaussian, seed=1)
     generator = torch.Generator().manual_seed(1)
-    optimiser = torch.optim.Adam(model.parameters())
+    optimiser = torch.optim.Adam(model.parameters(), fused=True)  # 1/4 faster
     steps = epochs * 24  # 24 batches of 50 images
     rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.012, total_steps=steps)
     for step in range(steps):
@@ -1321,6 +1315,12 @@ with check("500 images, six dimensions of known character") as c:
         hint="Two dimensions cost nats and say nothing: why? Is (8) about means, about "
         "draws, or about rates, and about a variance or its root?",
     )
+    c.equal(
+        "active, threshold 0.05",
+        np.asarray(diagnose(mean, log_variance, threshold=0.05)[1]).astype(int),
+        (spread > 0.25).int(),
+        hint="Does your function use the threshold that it is given?",
+    )
     c.show("nats spent in silent dimensions", float(rate[~active].sum()))
 
 # %% check="diagnose" part="patient" points=1 tags=["atol=0.15"]
@@ -1331,7 +1331,7 @@ with check("The plain model on the held-out images, threshold 0.05") as c:
         "active dimensions of 12",
         int(active.sum()),
         int(active_units(plain, valid_images, threshold=0.05).sum()),
-        hint="Does your function use the threshold that it is given?",
+        hint="Compare with your answer on the six dimensions of known character.",
     )
     c.show("rates of the active ones, sorted", sorted(rate[active].tolist()))
     c.true(
@@ -1399,7 +1399,7 @@ def diagnose(mean, log_variance, threshold=0.01):
 # %% wrong="diagnose" why="its own threshold, not the one that is given" says="the threshold that it is given"
 def diagnose(mean, log_variance, threshold=0.01):
     rate = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean(0)
-    return rate, mean.var(0) > 1e-5 + 0.01 * (threshold == 0.01)
+    return rate, mean.var(0) > 0.01
 
 
 # %% right="diagnose" why="by torch.distributions, and mean of squares minus square of the mean"
@@ -1630,6 +1630,9 @@ def reference(model, x, n_draws, seed):
     }
 
 
+references = {n: reference(m, valid_images, 100, seed=8) for n, m in models.items()}
+
+
 def compare_reports(c, got, want):
     """Hold a report against another that was made with other draws."""
     c.equal("active", got["active"], want["active"], hint="See (8): threshold 0.05.")
@@ -1642,7 +1645,7 @@ def compare_reports(c, got, want):
 for name, model in models.items():
     with check(f"{name}: 597 held-out images, 100 draws") as c:
         report = measure(model, valid_images, torch.Generator().manual_seed(7))
-        compare_reports(c, report, reference(model, valid_images, 100, seed=8))
+        compare_reports(c, report, references[name])
 
 # %% check="measure" part="hidden" points=1 tags=["atol=0.4"]
 # BEGIN HIDDEN TESTS
@@ -1754,24 +1757,23 @@ def rank(reports):
 
 
 # %% check="rank" points=1
-with check("The five models, by numbers from 200 draws; then six made-up ones") as c:
-    reports = {n: reference(m, valid_images, 200, seed=9) for n, m in models.items()}
+with check("The five models, by the helpers' numbers; then six made-up ones") as c:
     rng = np.random.default_rng(194)
+    keys = ("active", "rate", "reconstruction", "elbo", "bound")
     made_up = {
-        letter: dict(zip(reports["plain"], rng.normal(-50, 9, size=5), strict=True))
+        letter: dict(zip(keys, rng.normal(-50, 9, size=5), strict=True))
         for letter in rng.permutation(list("uvwxyz")).tolist()
     }
-    for name, these in (("best first", reports), ("made up", made_up)):
-        names = list(these)
-        bounds = np.array([these[n]["bound"] for n in names])
+    for name, reports in (("best first", references), ("made up", made_up)):
+        names = list(reports)
+        bounds = np.array([reports[n]["bound"] for n in names])
         c.equal(
             name,
-            rank(these),
+            rank(reports),
             [names[i] for i in np.argsort(-bounds)],
             hint="Which number is fair to all? How near is it to log p(x)?",
         )
-    keys = ("active", "reconstruction", "elbo")
-    c.show("first in each", [max(reports, key=lambda n: reports[n][k]) for k in keys])
+    c.show("last of each", [rank(references)[-1], rank(made_up)[-1]])
 
 # %% [markdown] tags=["solution"]
 # Reconstruction never looks at the prior: $\beta = 0.1$ wins it with codes that the prior would hardly ever
@@ -1855,8 +1857,8 @@ def own_loss(terms, progress):
 
 # %% check="cure" points=2
 with check("Your loss, trained like the five models") as c:
-    results = {n: reference(m, valid_images, 100, seed=10) for n, m in models.items()}
-    results["yours"] = yours = reference(train(own_loss), valid_images, 100, seed=10)
+    yours = reference(train(own_loss), valid_images, 100, seed=8)
+    results = references | {"yours": yours}
     enough = yours["active"] >= 10
     c.true(
         "active dimensions",
@@ -1898,8 +1900,8 @@ with check("Your loss, trained like the five models") as c:
 #
 # 1. Its codes of 33 nats lie where the prior seldom draws. The decoder never saw what the prior draws,
 #    and the bound, which counts that, is below the plain model's.
-# 2. No. In the model of this solution about half of the twelve sit at the floor of 0.25 nats. They are
-#    active by definition (8), and add little. More active units are a symptom, not the aim.
+# 2. No. In the model of this solution five of the twelve sit at the floor of 0.25 nats. They are active
+#    by definition (8), and add little. More active units are a symptom, not the aim.
 # 3. It is too good: chosen as the best of several on these very images. Measure the chosen one once on
 #    images that took no part in any choice, and repeat with other seeds. In two seeds this loss gave
 #    −54.7 and −54.8, while the plain model of four seeds varied by 1.8 nats.

@@ -441,7 +441,7 @@ with check("The momentum, in three runs of 4, 8 and 12 steps") as c:
             want[-1],
             rtol=1e-3,
             atol=1e-6,
-            hint="Through which three places does γ reach θ_T? Is it the logit's gradient?",
+            hint="Through which two places of (1) does γ reach θ_T? Is it the logit's gradient?",
         )
 
 # %% check="hypergradient" part="hidden" points=1 tags=["rtol=1e-4"]
@@ -621,8 +621,7 @@ def hypergradient(hyper, loss, training, validation, theta):
 # \theta_{t+1} = \theta_t - \alpha \nabla J(\theta_t) \tag{3}$$
 #
 # The result is the validation *error*, without penalty: $F(\log\lambda) =
-# f_{\text{validation}}(\theta_T)$. Then descend on it, from one training run to the next (Maclaurin
-# et al. 2015, section 3.3):
+# f_{\text{validation}}(\theta_T)$. Then descend on it, from one training run to the next:
 #
 # $$\log\lambda \leftarrow \log\lambda - \beta \, \nabla F(\log\lambda) \tag{4}$$
 #
@@ -974,7 +973,7 @@ for steps in (40, 80):
 # Use integers. The cell below holds numbers in units of $2^{-32}$, and writes the momentum as a
 # fraction $\gamma = n / d$. Adding an integer can be undone exactly. The product by $n / d$ can be
 # undone if you keep the remainder that the division drops: `shrink` appends it to a list, and
-# `grow` takes it from there (Maclaurin et al. 2015, section 2.2).
+# `grow` takes it from there.
 #
 # Write a step of (1) in these integers, and its exact inverse. Between `to_float` and `to_fixed` you
 # may compute with floats as you like:
@@ -1868,7 +1867,7 @@ def meta_loss(phi, optimizer, tasks, steps):
 # The patient is one tanh neuron with three weights, trained on twelve examples with an L2 penalty. Its
 # loss has bounded gradients apart from the penalty, so that large rates don't diverge. They wander.
 # Many runs go side by side, as rows of one array. The picture shows the final loss of one start after
-# 25 steps against the learning rate: a smooth curve up to a rate of about 2, a jagged line beyond.
+# 25 steps against the learning rate: a flat line up to a rate of about 2.3, a jagged one beyond.
 
 
 # %%
@@ -2166,23 +2165,6 @@ def find_edge(rates, shares, threshold=0.75):
     # END SOLUTION
 
 
-# %%
-def torch_reliability(loss, starts, log_rates, delta, steps):
-    """(10) by torch, for a loss in torch."""
-    gradient = torch.func.grad(lambda w: loss(w).sum())
-
-    def final(x):
-        w = torch.tensor(starts) + torch.zeros((*x.shape, 3), dtype=x.dtype)
-        for _ in range(steps):
-            w = w - x.exp()[..., None] * gradient(w)
-        return loss(w)
-
-    x = torch.tensor(log_rates)
-    slope = torch.func.grad(lambda x: final(x).sum())(x)
-    right = slope.sign() == (final(x + delta) - final(x - delta)).sign()
-    return right.double().mean(dim=1).numpy()
-
-
 # %% check="edge" points=1
 with check("A loss whose slopes are known, and five curves with known edges") as c:
     rng = np.random.default_rng(63)
@@ -2216,7 +2198,6 @@ all_rates = np.geomspace(0.5, 5, 30)
 all_starts = np.random.default_rng(64).normal(size=(50, 3))
 grid = np.tile(np.log(all_rates)[:, None], (1, 50))
 twin = torch_neuron(np.random.default_rng(2))
-expected = torch_reliability(twin, all_starts, grid, 0.01, 25)
 rows = np.tile(all_starts, (30, 1)), np.repeat(all_rates, 50), np.ones((1500, 3))
 typical = np.median(torch_exponents(twin, *rows, 25).reshape(30, 50), axis=1)
 
@@ -2224,13 +2205,10 @@ typical = np.median(torch_exponents(twin, *rows, 25).reshape(30, 50), axis=1)
 with check("The neuron: 30 rates from 0.5 to 5, 50 starts, 25 steps, δ = 0.01") as c:
     patient = final_losses(neuron(np.random.default_rng(2)), all_starts, 25)
     shares = reliability(patient, grid, 0.01)
-    c.close(
-        "reliability at every third rate",
-        shares[::3],
-        expected[::3],
-        atol=0.05,
-        hint="Is the final loss given log rates, and differentiated with respect to them?",
-    )
+    c.show("reliability at every third rate", shares[::3])
+    calm = np.mean(shares[typical < -0.2])
+    hint = "Is the final loss given log rates, and differentiated with respect to them?"
+    c.true("where neighbours meet, nearly 1", calm > 0.95, calm, hint=hint)
     wild = np.mean(shares[typical > 0.3])
     c.true("where neighbours part, a coin", 0.4 < wild < 0.6, wild)
     edge = find_edge(all_rates, shares)
@@ -2261,7 +2239,8 @@ with check("The neuron: 30 rates from 0.5 to 5, 50 starts, 25 steps, δ = 0.01")
 #
 # What helps: shorter runs, or a loss summed over steps, whose early terms are calm; clipping, which
 # bounds the harm but not the error; smoothing $F$ over random shifts of $\log\alpha$; starting from
-# *small* rates, as Maclaurin et al. advise (section 4), and stopping before the edge.
+# *small* rates and stopping before the edge. Metz et al. (2021) describe the same failure in learned
+# optimisers, recurrent networks and physics.
 
 
 # %% wrong="edge" why="takes the first bad rate, though good ones follow" says="Does a good rate follow"
@@ -2358,5 +2337,6 @@ def find_edge(rates, shares, threshold=0.75):
 # [Gradient-based hyperparameter optimization through reversible
 # learning](https://arxiv.org/abs/1502.03492). M. Andrychowicz et al. (2016),
 # [Learning to learn by gradient descent by gradient descent](https://arxiv.org/abs/1606.04474).
+# L. Metz et al. (2021), [Gradients are not all you need](https://arxiv.org/abs/2111.05803).
 # K. Cho et al. (2014), [Learning phrase representations using RNN encoder–decoder for statistical
 # machine translation](https://arxiv.org/abs/1406.1078).

@@ -574,7 +574,7 @@ plt.show()
 # ## 11 · What the window decides
 #
 # **Predict before you run.** Train once with window 2 and once with window 10. One puts *court*
-# beside *judicial*, *jury*, *trial*. The other puts it beside *parliament*, *office*, *officer*.
+# beside *judge*, *jury*, *judicial*. The other puts it beside *parliament*, *officer*, *treasury*.
 # Which is which?
 
 # %%
@@ -586,7 +586,7 @@ by_window = {
 }
 
 # %% tags=["nbval-ignore-output"]
-for word, w in itertools.product(["court", "teach"], [2, 10]):
+for word, w in itertools.product(["court", "school"], [2, 10]):
     print(
         f"{word}, window {w:2}:",
         *[near for near, _ in by_window[w].neighbours(word, 7)],
@@ -687,7 +687,7 @@ print("two or more of 'kitten', 'naval', 'choir' are there:", found >= 2)
 # question. A well-known benchmark has 19,544 such questions. Each vocabulary is asked those whose four
 # words it knows.
 
-# %% tags=["atol=0.04"]
+# %% tags=["atol=0.07"]
 questions = datasets.load_analogies()
 for name, vectors in [("ours", ours), ("GloVe", glove)]:
     score = evaluate_analogies(vectors.most_frequent(30_000), questions)

@@ -1893,7 +1893,7 @@ with check("Your loss, trained like the five models") as c:
 # A longer ramp is most of the gain. Measured on the same images, without free bits: a ramp of 0.5 gives
 # −56.9, 0.8 gives −55.4, with seven active dimensions, and 1.0 gives −55.2 with eight. A floor of 0.25 nats under a
 # ramp of 0.8 keeps all twelve and reaches −54.7. A floor of 0.5 or 1 alone keeps them, too, but forces
-# nats that are not worth their price: −58.4 and −56.7.
+# nats that are not worth their price: −58.3 and −56.7.
 #
 # 1. Its codes of 33 nats lie where the prior seldom draws. The decoder never saw what the prior draws,
 #    and the bound, which counts that, is below the plain model's.

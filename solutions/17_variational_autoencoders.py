@@ -28,7 +28,6 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from scipy.integrate import quad
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 from sklearn.datasets import load_digits
@@ -107,18 +106,13 @@ def diagonal_kl(mean, log_variance, prior_mean, prior_log_variance):
 
 
 # %%
-def integrated_kl(mean, log_variance, prior_mean, prior_log_variance):
-    """Equation (1) by numerical integration, dimension by dimension."""
-    total = 0.0
-    for m, v, pm, pv in zip(
-        mean, log_variance, prior_mean, prior_log_variance, strict=True
-    ):
-        q, p = norm(m, math.exp(v / 2)), norm(pm, math.exp(pv / 2))
-        low, high = q.mean() - 12 * q.std(), q.mean() + 12 * q.std()
-        total += quad(
-            lambda z, q=q, p=p: q.pdf(z) * (q.logpdf(z) - p.logpdf(z)), low, high
-        )[0]
-    return total
+def integrated_kl(q, p):
+    """Equation (1) summed up on a fine grid of z, dimension by dimension."""
+    grid = torch.linspace(-12, 12, 2001).double()[:, None, None]
+    z = q.mean + q.stddev * grid  # (2001, batch, latent)
+    log_q = q.log_prob(z)
+    costs = log_q.exp() * (log_q - p.log_prob(z))
+    return torch.trapezoid(costs, z, dim=0).sum(1)
 
 
 # %% check="kl" part="integral" points=1
@@ -126,9 +120,8 @@ with check("Four images, three dimensions, against the integral (1)") as c:
     rng = np.random.default_rng(171)
     q_mean, q_log_variance = draw(rng, 4, 3), draw(rng, 4, 3)
     prior = draw(rng, 3), draw(rng, 3)
-    want = [
-        integrated_kl(m, v, *prior) for m, v in zip(q_mean, q_log_variance, strict=True)
-    ]
+    q = Normal(q_mean, (q_log_variance / 2).exp())
+    want = integrated_kl(q, Normal(prior[0], (prior[1] / 2).exp()))
     c.close(
         "KL",
         diagonal_kl(q_mean, q_log_variance, *prior),

@@ -67,7 +67,7 @@ def test_a_wrong_value_is_told_in_words(capsys, method, got, expected, message):
             "[1.000, 2.000]",
         ),
         ("close", [[1.0, 2.0]], np.array([[1.0, 2.0]]), "[[1.000, 2.000]]"),
-        ("equal", (3, 4), [3, 4], "(3, 4)"),
+        ("equal", (3, 4), [3, 4], "[3, 4]"),
         ("equal", np.array(["a", "b"]), ["a", "b"], "['a', 'b']"),
         ("equal", {"a": np.arange(2)}, {"a": [0, 1]}, "{'a': [0, 1]}"),
         ("equal", [[1], [2, 3]], [[1], [2, 3]], "[[1], [2, 3]]"),
@@ -85,6 +85,13 @@ def test_a_right_value_is_printed(capsys, method, got, expected, shown):
 )
 def test_relative_tolerance(capsys, got, ok):
     assert ("✓" in said(capsys, "close", got, 1.0, rtol=1e-4)) is ok
+
+
+@pytest.mark.parametrize("method", ["close", "equal"])
+@pytest.mark.parametrize("array", [TABLE, np.arange(30).reshape(5, 6), np.float64(3)])
+def test_the_same_numbers_print_alike_in_any_form(capsys, method, array):
+    forms = (array, array.tolist(), torch.tensor(array), array.astype(float))
+    assert len({said(capsys, method, form, array) for form in forms}) == 1
 
 
 def test_true_prints_the_number_it_rests_on(capsys):

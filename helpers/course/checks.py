@@ -71,7 +71,10 @@ class Checker:
         Returns:
             Whether they are equal.
         """
-        return self._report(name, got, _explain(got, expected, 0.0, 0.0), hint)
+        problem = _explain(got, expected, 0.0, 0.0)
+        return self._report(
+            name, got if problem else _like(got, expected), problem, hint
+        )
 
     def close(
         self,
@@ -99,7 +102,8 @@ class Checker:
             Whether they agree.
         """
         problem = _explain(got, expected, rtol, atol)
-        return self._report(name, got, problem, hint, digits)
+        shown = got if problem else _like(got, _array(expected).astype(float))
+        return self._report(name, shown, problem, hint, digits)
 
     def shape(
         self, name: str, got: Any, expected: tuple[int, ...], *, hint: str = ""
@@ -216,6 +220,14 @@ def _array(value: Any) -> np.ndarray | None:
     except ValueError:  # a ragged list
         return None
     return None if array.dtype.kind == "O" else array
+
+
+def _like(got: Any, expected: Any) -> Any:
+    """Equal numbers in the form of the expected ones, so that all print alike."""
+    ours, theirs = _array(got), _array(expected)
+    if ours is None or theirs is None or theirs.dtype.kind not in "iuf":
+        return got
+    return ours.astype(theirs.dtype)
 
 
 def _not_an_array(got: Any) -> str:

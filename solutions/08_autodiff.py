@@ -172,8 +172,13 @@ with check("The V of exp(3x) at 1: its arms, and the step that (1) calls best") 
 with check("A (2, 2, 3) array, a single number, and three more steps") as c:
     rng = np.random.default_rng(12)
     for shape in [(2, 2, 3), ()]:
-        x = np.asarray(rng.normal(size=shape))
-        got = two_sided(wavy, x, 3e-6)
+        x = np.asarray(rng.normal(size=shape[::-1])).T
+
+        def strict(z, shape=shape):
+            assert np.shape(z) == shape, f"f got shape {np.shape(z)}, x has {shape}"
+            return wavy(z)
+
+        got = two_sided(strict, x, 3e-6)
         c.close("gradient", got, autodiff.grad(wavy)(x), rtol=1e-6, atol=1e-8)
     cases = [(8.0, 0.03), (0.6, 41.0), (2.5e6, 9e5)]
     got = [best_step(*case) for case in cases]
@@ -509,6 +514,23 @@ with check("Five more programs") as c:
         torch_end.backward()
         got = [value.grad for value in inputs]
         c.close(f"program {seed}", got, [value.grad.item() for value in theirs])
+with check(
+    "Two ends over the same values, one of them negative; the first end again"
+) as c:
+    numbers = np.random.default_rng(32).uniform(0.5, 1.5, size=2) * [1, -1]
+
+    def two_ends(make):
+        a, b = inputs = [make(number) for number in numbers]
+        shared = a / b
+        return inputs, [shared * a + b, shared.exp() / (b + b)]
+
+    inputs, ends = two_ends(Value)
+    for which in (0, 1, 0):
+        backward(ends[which])
+        theirs, torch_ends = two_ends(as_torch)
+        torch_ends[which].backward()
+        got = [value.grad for value in inputs]
+        c.close(f"end {which}", got, [value.grad.item() for value in theirs])
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -877,11 +899,13 @@ with check("Other shapes, for every rule") as c:
     for shape in [(5, 1), (3, 1, 1, 2), (1, 5, 2), ()]:
         (want,) = torch_rules(lambda x: x.expand(3, 1, 5, 2), g, np.zeros(shape))
         c.close(f"to {shape}", unbroadcast(g, shape), want)
-    x, y = rng.normal(size=(1, 3)), rng.uniform(0.5, 2, size=(4, 1))
+    x, y = rng.normal(size=(1, 3)), rng.uniform(-2, -0.5, size=(4, 1))
     g = rng.normal(size=(4, 3))
-    got, want = divide_rules(g, x / y, x, y), torch_rules(lambda x, y: x / y, g, x, y)
+    before, want = g.copy(), torch_rules(lambda x, y: x / y, g, x, y)
+    got = divide_rules(g, x / y, x, y)
     c.close("x / y", got[0], want[0])
     c.close("x / y", got[1], want[1])
+    c.close("g is what it was", g, before)
     x, g = rng.normal(size=(3, 3, 3)), rng.normal(size=(3, 3))
     for axis in (0, 1, -1):
         (want,) = torch_rules(torch.mean, g, x, dim=axis)
@@ -889,7 +913,9 @@ with check("Other shapes, for every rule") as c:
     table, ids = rng.normal(size=(4, 2)), rng.integers(4, size=30)
     g = rng.normal(size=(30, 2))
     (want,) = torch_rules(lambda t: t[ids], g, table)
+    before = table.copy()
     c.close("rows", rows_rule(g, table[ids], table, ids), want)
+    c.close("the table is what it was", table, before)
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -1178,7 +1204,7 @@ def paths_by_inverse(end, parents):
 with check("Graphs of 14, 25 and 40 nodes, no cycles: paths along your order") as c:
     for seed, size in [(41, 14), (42, 25), (43, 40)]:
         end, parents = random_graph(seed, size)
-        order = topological_order(end, Graph(parents))
+        order = list(topological_order(end, Graph(parents)))
         want = paths_by_inverse(end, parents)
         c.equal(
             "nodes, each once", len(order), len(want), hint="end and what is below."
@@ -1195,10 +1221,10 @@ with check("Graphs of 14, 25 and 40 nodes, no cycles: paths along your order") a
 # %% check="order" part="deep" points=1
 with check("A chain of 20,000 nodes; 40 nodes that each use the next twice") as c:
     chain = {i: [i - 1] if i else [] for i in range(20_000)}
-    order = topological_order(19_999, Graph(chain))
+    order = list(topological_order(19_999, Graph(chain)))
     c.equal("first and last", [*order[:2], *order[-2:]], [19_999, 19_998, 1, 0])
     ladder = {i: [i - 1] * 2 if i else [] for i in range(40)}
-    order = topological_order(39, Graph(ladder))
+    order = list(topological_order(39, Graph(ladder)))
     c.equal("paths down the ladder", paths_along(order, ladder)[0], 2**39)
 
 # %% check="order" part="cycle" points=1
@@ -1213,7 +1239,7 @@ with check("Eight graphs, some with a cycle: nodes, or 0 for ValueError") as c:
             parents[below[2]] = [*parents[below[2]], below[2]]  # its own parent
         want.append(len(below) if seed % 3 == 2 else 0)
         try:
-            got.append(len(topological_order(end, Graph(parents))))
+            got.append(len(list(topological_order(end, Graph(parents)))))
         except ValueError:
             got.append(0)
     c.equal("eight answers", got, want, hint="Who still waits when nobody is ready?")
@@ -1226,7 +1252,7 @@ with check("Four larger graphs; a cycle that is not below the end") as c:
         want = paths_by_inverse(end, parents)
         outside = next(name for name in parents if name not in want)
         parents[outside] = [*parents[outside], outside]
-        order = topological_order(end, Graph(parents))
+        order = list(topological_order(end, Graph(parents)))
         got = paths_along(order, parents)
         c.equal("nodes", sorted(order), sorted(want))
         names = sorted(want)
@@ -1235,6 +1261,16 @@ with check("Four larger graphs; a cycle that is not below the end") as c:
             np.array([got[name] for name in names]),
             np.array([want[name] for name in names]),
         )
+with check("Rings of 1 to 5 nodes below the end: nodes, or 0 for ValueError") as c:
+    got = []
+    for size in range(1, 6):
+        parents = {"end": ["way", "leaf"], "way": ["leaf", 0], "leaf": []}
+        parents |= {i: ["leaf", (i + 1) % size] for i in range(size)}
+        try:
+            got.append(len(list(topological_order("end", Graph(parents)))))
+        except ValueError:
+            got.append(0)
+    c.equal("five answers", got, [0] * 5)
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -1463,9 +1499,12 @@ with check("Bigger arrays; a Hessian-vector product") as c:
     rng = np.random.default_rng(65)
     scores, weights = 900 * rng.normal(size=(4, 1, 7)), rng.normal(size=(4, 1, 7))
     want = torch.log_softmax(torch.tensor(scores), -1).numpy()
+    before = scores.copy()
     c.close("values", log_softmax(scores), want)
+    c.close("the scores are what they were", scores, before)
+    weights = rng.normal(size=(2, 3, 2, 4))
     for shift in (0.0, -800.0, 5000.0):
-        scores = shift + rng.normal(size=(4, 1, 7))
+        scores = shift + rng.normal(size=weights.shape)
         got = autodiff.grad(lambda s: anp.sum(weights * log_softmax(s)))(scores)
         (want,) = torch_rules(lambda s: torch.log_softmax(s, -1), weights, scores)
         c.close("gradient", got, want, rtol=1e-5)
@@ -1713,6 +1752,21 @@ def scaled(fun, rule, size, factor):
     )
 
 
+# %%
+def watched_exp(weights, points):
+    """exp and its rule; both keep what they get. The rule's second call is wrong."""
+
+    def fun(x):
+        points.append(x.tobytes())
+        return np.exp(x)
+
+    def rule(g, ans, x):
+        weights.append(g.tobytes())
+        return g * ans * (2.6 if len(weights) == 2 else 1)
+
+    return fun, rule
+
+
 # %% check="checker" part="gallery" points=1
 with check("The twelve rules above, at a random array of length 6") as c:
     x = np.random.default_rng(71).normal(size=6)
@@ -1767,10 +1821,23 @@ with check("Eight more rules, at another array") as c:
     want = truth(more, x)
     for name, found in verdicts(more, x, 77).items():
         c.equal(name, found, want[name])
-    for size, factor in [(1e-7, 1.371), (1e6, 0.643)]:
+    for size, factor in [(1e-7, 1.371), (1e6, 0.643), (1e-20, 1.731)]:
         fun, rule = scaled(*more["exp a"], size, factor)
         error = rule_error(fun, rule, x, np.random.default_rng(78))
         c.close("error", error, abs(factor - 1) / max(factor, 1), rtol=1e-3)
+with check("A rule that is wrong on its second call only; your draws") as c:
+    drawn = []
+    for seed, trials in [(87, 9), (87, 9), (88, 6)]:
+        weights, points = [], []
+        fun, rule = watched_exp(weights, points)
+        error = rule_error(fun, rule, x, np.random.default_rng(seed), trials)
+        c.close("the largest error", error, 1.6 / 2.6, rtol=1e-3)
+        nudged = set(points) - {x.tobytes()}
+        counts = [len(set(weights)), len(nudged)]
+        c.equal("different g, nudged x", counts, [trials, 2 * trials])
+        drawn.append(set(weights))
+    shared = [len(drawn[0] & drawn[1]), len(drawn[0] & drawn[2])]
+    c.equal("g shared by equal seeds, by others", shared, [9, 0])
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -1858,6 +1925,43 @@ def rule_error(fun, rule, x, rng, trials=5):
     return max(errors)
 
 
+# %% wrong="checker" why="the mean of the errors, not the largest" says="the largest error"
+def rule_error(fun, rule, x, rng, trials=5):
+    h, ans, errors = 1e-5, fun(x), []
+    for _ in range(trials):
+        g, u = rng.normal(size=np.shape(ans)), rng.normal(size=x.shape)
+        a = np.sum(rule(g, ans, x) * u)
+        b = np.sum(g * (fun(x + h * u) - fun(x - h * u))) / (2 * h)
+        scale = max(abs(a), abs(b))
+        errors.append(abs(a - b) / scale if scale else 0.0)
+    return np.mean(errors)
+
+
+# %% wrong="checker" why="draws g and u once" says="different g"
+def rule_error(fun, rule, x, rng, trials=5):
+    h, ans, errors = 1e-5, fun(x), []
+    g, u = rng.normal(size=np.shape(ans)), rng.normal(size=x.shape)
+    for _ in range(trials):
+        a = np.sum(rule(g, ans, x) * u)
+        b = np.sum(g * (fun(x + h * u) - fun(x - h * u))) / (2 * h)
+        scale = max(abs(a), abs(b))
+        errors.append(abs(a - b) / scale if scale else 0.0)
+    return max(errors)
+
+
+# %% wrong="checker" why="a generator of its own" says="g shared by equal seeds"
+def rule_error(fun, rule, x, rng, trials=5):
+    rng = np.random.default_rng(0)
+    h, ans, errors = 1e-5, fun(x), []
+    for _ in range(trials):
+        g, u = rng.normal(size=np.shape(ans)), rng.normal(size=x.shape)
+        a = np.sum(rule(g, ans, x) * u)
+        b = np.sum(g * (fun(x + h * u) - fun(x - h * u))) / (2 * h)
+        scale = max(abs(a), abs(b))
+        errors.append(abs(a - b) / scale if scale else 0.0)
+    return max(errors)
+
+
 # %% right="checker" why="unit directions, dot products, draws in another order"
 def rule_error(fun, rule, x, rng, trials=5):
     h, worst = 1e-5, 0.0
@@ -1895,9 +1999,11 @@ class State:
     """What a program knows between two steps. Its program notices when it is gone."""
 
     def __init__(self, program, x):
-        self.program, self.x = program, x
+        self.program, self._x = program, x
         program.alive += 1
         program.peak = max(program.peak, program.alive)
+
+    x = property(lambda self: self._x)  # to read, not to replace
 
     def __del__(self):
         self.program.alive -= 1
@@ -1922,6 +2028,8 @@ class Program:
 
     def backward(self, t, state, gradient):
         """The gradient for state t, from state t and the gradient for state t + 1."""
+        if not isinstance(state, State):
+            raise TypeError(f"backward takes a State, not a {type(state).__name__}")
         self.rules += 1
         slope = 1 - np.tanh(self.W @ state.x + self.inputs[t]) ** 2
         return gradient + 0.1 * self.W.T @ (slope * gradient)
@@ -2040,7 +2148,11 @@ def measure(checker, n, memory, evaluations, seed):
         "evaluations": (program.evaluations, evaluations, "How often is step 0 taken?"),
     }
     for name, (found, limit, hint) in costs.items():
-        checker.equal(f"{name} beyond {limit}", max(0, found - limit), 0, hint=hint)
+        extra = max(0, found - limit)
+        checker.equal(f"{name} above the limit of {limit}", extra, 0, hint=hint)
+    missing = max(0, n - 1 - program.evaluations)
+    hint = "forward alone makes states, and each but the first has to be made."
+    checker.equal("evaluations missing", missing, 0, hint=hint)
     checker.equal("rules applied", program.rules, n, hint="Each rule runs once.")
 
 
@@ -2181,6 +2293,16 @@ def chain_gradient(program, gradient, memory):
         jacobian = step @ jacobian
         state = program.forward(t, state)
     return gradient @ jacobian
+
+
+# %% wrong="checkpoints" why="computes the states itself, past the meter" says="forward alone makes states"
+def chain_gradient(program, gradient, memory):
+    states = [program.start.x]
+    for u in program.inputs[:-1]:
+        states.append(states[-1] + 0.1 * np.tanh(program.W @ states[-1] + u))
+    for t in reversed(range(program.n)):
+        gradient = program.backward(t, State(program, states[t]), gradient)
+    return gradient
 
 
 # %% right="checkpoints" why="square root where it fits, else halving"

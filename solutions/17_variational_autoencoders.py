@@ -278,11 +278,11 @@ def draw_latent(mean, log_variance, noise):
 with check("Five draws for each of four images, three dimensions") as c:
     rng = np.random.default_rng(174)
     mean, log_variance, noise = draw(rng, 4, 3), draw(rng, 4, 3), draw(rng, 5, 4, 3)
-    u = norm.cdf(noise)  # the same draws as quantiles, for another route to z
+    u = norm.cdf(noise.numpy())  # the same draws as quantiles, another route to z
     c.close(
         "z",
         draw_latent(mean, log_variance, noise),
-        norm.ppf(u, mean, np.sqrt(np.exp(log_variance))),
+        norm.ppf(u, mean.numpy(), np.sqrt(np.exp(log_variance.numpy()))),
         hint="Is it sigma that scales the noise? Is it the noise that was passed in?",
     )
 
@@ -300,7 +300,7 @@ with check("Does the gradient reach both parameters?") as c:
         weights.sum(0),
         hint="Does PyTorch still know where z came from?",
     )
-    sigma = np.exp(log_variance.detach() / 2)
+    sigma = torch.exp(log_variance.detach() / 2)
     c.close(
         "gradient of the log variance",
         by_log_variance,
@@ -725,7 +725,9 @@ with check("Equation (5): six draws, four images") as c:
     mean, log_variance, noise = draw(rng, 4, 3), draw(rng, 4, 3), draw(rng, 6, 4, 3)
     z = mean + (log_variance / 2).exp() * noise
     terms = model.log_likelihood(x, z)
-    log_ratio = norm.logpdf(z) - norm.logpdf(z, mean, np.exp(log_variance / 2))
+    q = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    prior = torch.distributions.Normal(0.0, 1.0)
+    log_ratio = prior.log_prob(z) - q.log_prob(z)
     c.close(
         "ELBO",
         elbo_from_joint(terms, z, mean, log_variance),

@@ -32,6 +32,7 @@ def said(capsys, method, *args, **keywords) -> str:
         ("close", None, TABLE, "does the function end with `return`?"),
         ("close", [[1.0], [1.0, 2.0]], TABLE, "a list, which is not a regular array"),
         ("close", 1.5, 3.0, "1.500, expected 3.000 (yours is 0.5 times as large)"),
+        ("close", 1.0, 1.000002, "1.00000000000, expected 1.00000200000"),
         ("close", "text", 3.0, "expected 3.000"),
         ("equal", [1, 2, 4], [1, 2, 3], "the first at [2]: 4, expected 3"),
         ("equal", ["cat", "dog"], ["cat", "cow"], "'dog', expected 'cow'"),

@@ -290,7 +290,9 @@ def _explain_elements(
         "" if wrong.ndim == 0 else f"{int(wrong.sum())} of {wrong.size} values differ, "
     )
     text += "" if wrong.ndim == 0 else f"the first at {list(first)}: "
-    text += f"{describe(ours[first].item())}, expected {describe(theirs[first].item())}"
+    mine, right = ours[first].item(), theirs[first].item()
+    digits = 4 if describe(mine) != describe(right) else 12
+    text += f"{describe(mine, digits)}, expected {describe(right, digits)}"
     if pattern := _pattern(ours, theirs, rtol, atol):
         text += f" ({pattern})"
     return text

@@ -1,12 +1,12 @@
 # %% [markdown]
-# # 08 · Automatic differentiation: the gradient of any program
+# # 08 · Automatic differentiation: the gradient of a program
 #
 # **The question.** A program computes a loss from a million parameters. Which way should each of
 # them move? Must you derive a formula by hand, as in lecture 03?
 #
-# **The answer of this lecture.** No. Write down what the program does while it runs, then walk
-# through the record backwards. All derivatives come out, exact to rounding, for the price of a
-# few runs.
+# **The answer of this lecture.** No, if the program is built of differentiable primitives. Write
+# down what it does while it runs, then walk through the record backwards. All derivatives come
+# out, exact to rounding, for the price of a few runs.
 #
 # By the end you can build such an engine in 40 lines of Python, say what every line is for, train
 # a network with it, and read the course's own `helpers.autodiff`.
@@ -89,7 +89,8 @@ ax.legend(loc="lower left")
 plt.show()
 
 # %% [markdown]
-# Even the best nudge loses about five digits of sixteen. And each parameter needs a nudge of its own.
+# Of the three, $10^{-8}$: the middle one. One-sided, the best $h$ is near $10^{-8}$; two-sided, near
+# $10^{-5}$. Even the best nudge loses about five digits of sixteen. And each parameter needs a nudge of its own.
 #
 # **Predict before you run.** A small model as in lecture 03: 20,000 words, two vectors of 100 numbers
 # each, and a loss that takes a millisecond. How long does *one* gradient take?
@@ -101,12 +102,13 @@ print(f"{parameters:,} parameters: {parameters * 1e-3 / 3600:.1f} hours a gradie
 # %% [markdown]
 # ## 2 · What it is not: formulas
 #
-# A computer algebra system differentiates a formula into a formula. That is exact. But a product
-# becomes a sum of two products, each with copies of the factors. Repeat $v \leftarrow v \tanh(wv)$,
-# three operations a step, and let SymPy differentiate.
+# A computer algebra system differentiates a formula into a formula. That is exact. But a formula has
+# no names for intermediate results: what is used twice is written twice. And a product becomes a sum
+# of two products, each with copies of the factors. Repeat $v \leftarrow v \tanh(wv)$, three
+# operations a step, and let SymPy differentiate.
 #
 # **Predict before you run.** Two more steps add six operations to the program. What do they do to
-# the formula of its derivative?
+# the formula of $v$, and to that of its derivative?
 
 # %%
 w_symbol, v_symbol = sympy.symbols("w v")
@@ -114,11 +116,13 @@ for repeats in [2, 4, 6, 8]:
     v = v_symbol
     for _ in range(repeats):
         v = v * sympy.tanh(w_symbol * v)
-    size = sympy.count_ops(sympy.diff(v, w_symbol))
-    print(f"program: {3 * repeats:2} operations; derivative: {size:6,}")
+    formula, slope = sympy.count_ops(v), sympy.count_ops(sympy.diff(v, w_symbol))
+    print(f"program: {3 * repeats:2}   formula: {formula:3}   derivative: {slope:6,}")
 
 # %% [markdown]
-# They make it six to eleven times longer: **expression swell**. And a program with loops, branches and
+# $v$ appears twice a step, so written out, the formula alone about doubles each step: four or five times
+# longer for two. The product rule adds more: the derivative gets six to eleven times longer. That is
+# **expression swell**. Sharing is what is lost. And a program with loops, branches and
 # arrays is no formula to begin with.
 #
 # *Automatic* differentiation is neither. It applies the chain rule to the *numbers* of one run, and
@@ -156,7 +160,9 @@ def primitive(fun):
 
 
 # %% [markdown]
-# Give it four primitives. The last three lines let a node stand in `w * x + b` like a number.
+# Give it four primitives. The last lines let a node stand in `w * x + b` like a number.
+# `__array_ufunc__ = None` asks NumPy to leave `array * node` to the node. We stop at `+`, `*` and
+# `node - something`: `2 - w`, `-w` and `w / 2` raise a `TypeError` here. The course's engine has them all.
 
 
 # %%
@@ -170,6 +176,7 @@ add, subtract, multiply = map(primitive, [np.add, np.subtract, np.multiply])
 Node.__add__ = Node.__radd__ = add
 Node.__mul__ = Node.__rmul__ = multiply
 Node.__sub__ = subtract
+Node.__array_ufunc__ = None
 
 # %% [markdown]
 # **Predict before you run.** Run (3) on the nodes `w` and `b`. How many nodes are there at the end?
@@ -232,15 +239,15 @@ film([{name: program[name].value for name in names[:k]} for k in range(2, 9)])
 #
 # a vector times a Jacobian, hence **vector-Jacobian product**, VJP. For numbers it is a plain
 # product. Each primitive gets one rule per argument. A rule receives `g` ($\bar v$), `ans` ($v$), and
-# the arguments.
+# the arguments (`u1`, `u2`: $u_1$, $u_2$).
 #
 # **Predict before you run.** $\sigma' = \sigma(1 - \sigma)$. Which of `g`, `ans` and `z` does the rule
 # of `sigma` need?
 
 # %%
-add.vjps = [lambda g, ans, x, y: g, lambda g, ans, x, y: g]
-subtract.vjps = [lambda g, ans, x, y: g, lambda g, ans, x, y: -g]
-multiply.vjps = [lambda g, ans, x, y: g * y, lambda g, ans, x, y: g * x]
+add.vjps = [lambda g, ans, u1, u2: g, lambda g, ans, u1, u2: g]
+subtract.vjps = [lambda g, ans, u1, u2: g, lambda g, ans, u1, u2: -g]
+multiply.vjps = [lambda g, ans, u1, u2: g * u2, lambda g, ans, u1, u2: g * u1]
 sigma.vjps = [lambda g, ans, z: g * ans * (1 - ans)]
 
 print("dy/dz by the rule:", sigma.vjps[0](1.0, y.value, z.value))
@@ -270,8 +277,8 @@ def send(node, outgrads):
 
 # %% [markdown]
 # One thing can go wrong. A node that sends before its last child has sent passes on half a gradient.
-# So visit the nodes in **topological order**, each after all of its children (Kahn 1962): count how
-# many must still send, and release a node when its count reaches zero.
+# So visit the nodes in **topological order**, each after all of its children (Kahn 1962): for each node,
+# count the messages still to come, and release it when its count reaches zero.
 
 
 # %%
@@ -302,6 +309,18 @@ def backward_pass(end):
 
 
 # %% [markdown]
+# **Predict before you run.** Let $e$ send too early: right after $L$, before $q$. What arrives at $w$,
+# instead of $-\tfrac1{16} = -0.0625$?
+
+# %%
+early = {L: 1.0}
+for node in (L, e, y, z, p):
+    send(node, early)
+print("too early:", early[w], "  in order:", backward_pass(L)[w])
+
+# %% [markdown]
+# Half of the right value, and no error. Order matters.
+#
 # The picture shows the same graph in seven stages, now with gradients for numbers. They start with 1 at
 # $L$, at the bottom, and travel up to $w$ and $b$. Watch $e$: $L$ sends it $-0.25$; it waits; $q$ sends
 # another $-0.25$; only then does it send $-0.5$ on to $y$. At the end $\bar w = -\tfrac1{16}$, as by hand.
@@ -339,8 +358,9 @@ print("messages:", sum(len(node.parents) for node in toposort(end)))
 # Two a step. Adding up *before* sending on keeps the paths from multiplying. What swelled in section 2
 # stays small.
 #
-# What people call is `grad`: wrap the inputs, run, go back. With it the engine is complete. The cell also
-# counts its lines, without the primitives and their rules.
+# What people call is `grad`: wrap the inputs, run, go back. An input that the loss doesn't use gets no
+# message: its gradient is zero. With `grad` the engine is complete. The cell also counts its lines, without
+# the primitives, their operators and their rules.
 
 
 # %%
@@ -350,7 +370,7 @@ def grad(fun):
     def gradients(*args):
         inputs = [Node(arg) for arg in args]
         outgrads = backward_pass(fun(*inputs))
-        return [outgrads[node] for node in inputs]
+        return [outgrads.get(node, 0.0 * node.value) for node in inputs]
 
     return gradients
 
@@ -372,7 +392,7 @@ assert 1 + len(code) <= 40
 # ## 6 · From numbers to arrays
 #
 # Nothing in those lines says that a value is a number. Only the *rules* do. Try a bias $b$ of
-# shape (3,), added to each of four rows, and sum everything up.
+# shape (3,), added to each of four rows, and sum everything up. Every entry of the sum has slope 1.
 #
 # **Predict before you run.** What shape must $\bar b$ have, and what shape arrives?
 
@@ -386,7 +406,7 @@ print("b:", bias.shape, "  what arrives:", bias_bar.shape)
 
 # %% [markdown]
 # **Broadcasting** used $b$ four times without saying so. Four uses are four messages, and (5) says to
-# add them: sum over every axis that was broadcast. Wrap the three rules in that. The engine stays as
+# add them: sum over every axis that was broadcast. Wrap all six rules in that. The engine stays as
 # it is.
 
 
@@ -442,9 +462,9 @@ print(f"the same numbers: by Jacobian {large:.0f} MB, by VJP below 0.2 MB")
 #
 # $$\bar A = \bar C B^{\top}, \qquad \bar B = A^{\top} \bar C \tag{6}$$
 #
-# One more primitive: $\log(e^x + e^y)$. It could be composed of others, but `np.logaddexp` doesn't
-# overflow. **This is why message passing is modular.** A new primitive brings its rules, and nobody
-# else hears of it.
+# One more primitive: $\log(e^x + e^y)$. It could be composed of others, but $e^{1000}$ overflows.
+# `np.logaddexp` doesn't, as the cell shows. **This is why message passing is modular.** A new
+# primitive brings its rules, and nobody else hears of it.
 
 # %%
 matmul = primitive(np.matmul)
@@ -456,6 +476,9 @@ slopes = [
     lambda g, ans, x, y: g * np.exp(y - ans),
 ]
 logaddexp.vjps = [unbroadcasting(vjp, i) for i, vjp in enumerate(slopes)]
+
+with np.errstate(over="ignore"):
+    print("composed:", np.log(1 + np.exp(1000.0)), "  in one:", np.logaddexp(0, 1000.0))
 
 outputs, inputs = 64 * 200, 64 * 300
 print(
@@ -485,13 +508,15 @@ print(picture)
 
 # %% [markdown]
 # The picture shows this graph from the top down: the inputs in blue, one box per primitive with its value,
-# the constants in grey, the loss in orange.
+# the constants in grey, the loss in orange. The order of arguments is not drawn: `divide` is $1 / 2$, with
+# the constant in front.
 
 # %% tags=["nbval-ignore-output"]
 picture
 
 # %% [markdown]
-# More nodes, but the same function. So the gradients must agree, and with PyTorch's too.
+# More nodes, but the same function. So the gradients must agree, and with PyTorch's too. The
+# helper's `grad` takes the gradient with respect to the first argument; `argnum` names others.
 
 # %%
 helper = autodiff.grad(same_loss, argnum=(0, 1))(2.0, -1.0)
@@ -511,13 +536,26 @@ autodiff.check_grads(same_loss, 2.0, -1.0)
 # %% [markdown]
 # Equal to the last digits. The last line of the cell shows the one use that nudging keeps: too slow to
 # train with, it is good enough to catch a wrong rule. `check_grads` compares a gradient with two-sided
-# differences, and says nothing if all is well.
-#
+# differences, and says nothing if all is well. Here is a sine whose rule forgot that the slope is a cosine.
+
+# %% tags=["rtol=1e-4"]
+wrong_sin = autodiff.primitive(np.sin)
+autodiff.defvjp(wrong_sin, lambda g, ans, x: g * anp.sin(x))
+try:
+    autodiff.check_grads(wrong_sin, 0.3)
+except AssertionError as error:
+    print(error)
+else:
+    raise RuntimeError("the wrong rule went unnoticed")
+
+# %% [markdown]
 # ## 8 · Gradients of gradients
 #
-# A backward pass is a run of a program, too. So trace *it*. Our 40 lines can't, since their rules compute
-# on bare arrays. In the helper, rules call traced primitives, and every value wears a `Box` for each trace
-# that it takes part in. So `grad` nests, and a **Hessian** is the Jacobian of a gradient:
+# A backward pass is a run of a program, too. So trace *it*. Our 40 lines can't: a primitive takes a
+# value out of its node, finds the node of another trace inside, and hands it to bare NumPy, which refuses.
+# In the helper, rules call traced primitives, and a value wears a `Box` for each trace that it takes part
+# in: a wrapper that holds the value and its node in that trace. So `grad` nests, and a **Hessian** is the
+# Jacobian of a gradient:
 #
 # $$H = \frac{\partial}{\partial \theta} \nabla L(\theta), \qquad Hv = \nabla \bigl(\nabla L(\theta) \cdot v\bigr) \tag{7}$$
 #
@@ -629,20 +667,23 @@ W1, W2 = 0.5 * rng.normal(size=(2, 16)), 0.5 * rng.normal(size=(16, 1))
 start = [W1, np.zeros(16), W2, np.zeros(1)]
 histories = {name: train(gradients, start) for name, gradients in gradients_of.items()}
 
-# %%
+# %% tags=["rtol=5e-2"]
 mean_loss = loss_with(anp)
 reference = histories["your 40 lines"]
 for name, history in histories.items():
     before, after = mean_loss(*history[0]), mean_loss(*history[-1])
     final = zip(history[-1], reference[-1], strict=True)
-    assert all(np.allclose(p, q, rtol=0, atol=1e-9) for p, q in final)
-    assert 0.6 < before < 0.9, before
+    apart = max(np.abs(p - q).max() for p, q in final)
+    assert 0.8 < before < 0.9, before
     assert after < 0.05, after
-    print(f"{name:16} first in (0.6, 0.9), last below 0.05; the same weights")
+    assert apart < 1e-9, apart
+    print(f"{name:16} loss {before:.3f} -> {after:.4f}; weights within 1e-9 of yours")
 
 # %% [markdown]
-# Near $\log 2 = 0.69$, the loss of a coin. The picture shows the crescents as circles and squares after 0, 10,
-# 50 and 400 steps. The colour behind them is the network's probability, the black line its boundary. It starts
+# At first 0.85, above a coin's $\log 2 = 0.69$: random weights are not ignorant, but confidently random.
+# After 400 steps the weights still agree to nine decimals. The picture shows the crescents as
+# circles and squares after 0, 10, 50 and 400 steps. The colour behind them is the network's probability (purple = squares), the
+# black line its boundary. It starts
 # anywhere, becomes nearly straight, and then bends into the gap.
 
 # %%
@@ -663,7 +704,8 @@ plt.show()
 # %% [markdown]
 # ## 10 · What it costs
 #
-# Each primitive runs once forward, and each of its rules once backward. So the cost is linear in the length of
+# Each primitive runs once forward, and each of its rules once backward, and each rule costs about as much as
+# its primitive. So the cost is linear in the length of
 # the run, however many inputs there are. For arithmetic, Baur and Strassen (1983) prove that the value and
 # *all* its derivatives take at most three times the multiplications and divisions of the value alone.
 #
@@ -682,7 +724,7 @@ def counted_sin(x):
 
 def counted_vjp(g, ans, x):
     calls["rule"] += 1
-    return g * np.cos(x)
+    return g * anp.cos(x)
 
 
 autodiff.defvjp(counted_sin, counted_vjp)
@@ -736,7 +778,8 @@ print("a million derivatives cost less than 30 values")
 # The picture shows, left, two nearly parallel straight lines on logarithmic axes: time in proportion to
 # length. The gap between them is Python's bookkeeping, which is large for single numbers. Right, the price of
 # a gradient in values of the function. Finite differences need one run per parameter, a steep line. Automatic
-# differentiation even falls, as the arrays outgrow the bookkeeping.
+# differentiation starts near a dozen and settles at a few, as the arrays outgrow the bookkeeping. With only
+# ten parameters, it costs about as much as nudging, or more.
 
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8))
@@ -755,6 +798,7 @@ plt.show()
 #
 # *Memory.* The graph keeps every value until the backward pass has used it. A thousand steps hold a
 # thousand arrays. To keep a few and recompute the others is called checkpointing.
+# (`elementwise_grad` is `grad` for a function that works entry by entry: one derivative for each entry.)
 
 # %%
 a = rng.normal(size=10_000)
@@ -766,8 +810,8 @@ assert 80 < gradient_peak < 90, gradient_peak
 print("value: below 1 MB; gradient: between 80 and 90 MB")
 
 # %% [markdown]
-# *It differentiates the program, not the function in your head.* A trace sees only the branch taken. And
-# `where` computes both sides: the one that you throw away can still spoil the gradient.
+# *It differentiates the program, not the function in your head.* `where`
+# computes both sides: the one that you throw away can still spoil the gradient.
 #
 # **Predict before you run.** $f(x) = \sqrt{x}$ for $x > 0$, else $0$. At $x = 0$ the program returns the
 # constant 0. What is its gradient there?

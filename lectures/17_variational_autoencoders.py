@@ -50,7 +50,8 @@ plt.rcParams["image.interpolation"] = "nearest"
 # $$P(X) = \int P(X \mid z)\, P(z)\, dz \tag{1}$$
 #
 # The smallest case: $z \sim N(0, 1)$ and $X \mid z \sim N(wz, s^2)$. This is a mixture of infinitely
-# many bumps of width $s$. Here the integral is known: $X = wz + s\,\cdot$noise is a sum of two normals, so
+# many bumps of width $s$. ($N(m, v)$ has *variance* $v$; torch's `Normal` takes the standard
+# deviation.) Here the integral is known: $X = wz + s\,\cdot$noise is a sum of two normals, so
 # $P(X) = N(0, w^2 + s^2)$.
 #
 # **Predict before you run.** $w = 2$, $s = 0.5$. Replace the integral by 200 bumps. How near do you get?
@@ -126,7 +127,7 @@ print(f"equation 2 says {rho - 1:.4f} for the prior")
 # %% [markdown]
 # The picture shows 20 estimates of $\log P(X)$ for each dimension, 1,000 draws each, as distance
 # from the truth. Those from the prior scatter and sink by tens of nats (a **nat** is a natural-log
-# unit) as the dimension grows. Those from the rough guess stay near zero throughout.
+# unit) as the dimension grows: the draws that matter are rare, and most runs miss them. Those from the rough guess stay near zero throughout.
 
 # %%
 dimensions = np.arange(1, 31)
@@ -139,7 +140,7 @@ for (name, q), color, shift in zip(
 ):
     for d in dimensions:
         log_w = log_weights(q, (20, 1000, d)).sum(-1)  # (repeats, draws)
-        errors = vae.importance_bound(log_w.T) - d * exact.log()  # (repeats,)
+        errors = log_w.logsumexp(1) - math.log(1000) - d * exact.log()  # (repeats,)
         label = f"z drawn from the {name}" if d == 1 else None
         ax.scatter([d + shift] * 20, errors, s=8, color=color, alpha=0.6, label=label)
 ax.axhline(0, color="0.6", lw=1)
@@ -150,7 +151,10 @@ plt.show()
 # %% [markdown]
 # ## 4 · Jensen: trade the logarithm's place
 #
-# Training needs $\log P(X)$, and the logarithm of an average is not an average of logarithms. But the
+# Training means: choose the decoder's parameters so that the sum of $\log P(X)$ over the training
+# images is largest (**maximum likelihood**). Write $P(X, z) = P(X \mid z) P(z)$.
+#
+# So you need $\log P(X)$, and the logarithm of an average is not an average of logarithms. But the
 # log curve bends down, so it is on one side (**Jensen's inequality**):
 #
 # $$\log P(X) = \log \mathbb{E}_Q\!\left[\frac{P(X, z)}{Q(z)}\right] \;\ge\; \mathbb{E}_Q\!\left[\log \frac{P(X, z)}{Q(z)}\right] = \text{ELBO} \tag{4}$$
@@ -173,12 +177,12 @@ ax.set(xlabel="weight", ylabel="log weight")
 plt.show()
 
 # %% [markdown]
-# The right side of (4) is the **evidence lower bound**, ELBO. Write $P(X, z) = P(X \mid z) P(z)$ and sort:
+# The right side of (4) is the **evidence lower bound**, ELBO. Sort its terms:
 #
 # $$\text{ELBO} = \underbrace{\mathbb{E}_Q[\log P(X \mid z)]}_{\text{reconstruction}} - \underbrace{KL\big(Q(z) \,\|\, P(z)\big)}_{\text{rate}} \tag{5}$$
 #
 # (Kingma & Welling 2014, equation 3.) The **KL divergence** $KL(Q \| P) = \mathbb{E}_Q[\log Q - \log P]$ says
-# how far $Q$ is from $P$. Form (4) averages log weights, form (5) pays for information about $z$.
+# how far $Q$ is from $P$. By Jensen $KL \ge 0$, and zero only if $Q = P$. Form (4) averages log weights, form (5) pays for information about $z$.
 #
 # **Predict before you run.** Are the two forms equal, and where is $\log P(X)$?
 
@@ -255,6 +259,8 @@ for name, q in candidates.items():
 #
 # $$\nabla_\mu \mathbb{E}[f(z)] = \mathbb{E}_\varepsilon\big[f'(\mu + \sigma\varepsilon)\big] \tag{9}$$
 #
+# For $\sigma$, the chain rule multiplies the slope by $\varepsilon$.
+#
 # **Predict before you run.** A draw from `q.sample` and one written as $\mu + \sigma\varepsilon$ have the same
 # distribution. Which of them remembers $\mu$?
 
@@ -265,7 +271,9 @@ print("mu + sigma * noise:", (mu + sigma * noise).requires_grad)
 
 # %% [markdown]
 # Both are unbiased. Take the toy's ELBO, whose gradient at $\mu$ is known: $w(x - w\mu)/s^2 - \mu$.
-# Each of 100,000 draws gives one estimate of it.
+# Each of 100,000 draws gives one estimate of it. Here $f$ contains $-\log Q$, so it depends on $\mu$
+# directly too. That costs (8) nothing, as $\mathbb{E}_Q[\nabla_\mu \log Q] = 0$; in (9), $f'$ becomes the
+# total derivative with $\varepsilon$ fixed.
 #
 # **Predict before you run.** (8) uses only the height of $f$, (9) its slope. Whose variance is lower?
 
@@ -335,7 +343,8 @@ print(tuple(train.shape), tuple(test.shape))
 # %% [markdown]
 # A **decoder** network turns $z$ into the mean and log variance of each pixel. An **encoder** network turns $X$
 # into $\mu(X)$ and $\log \sigma^2(X)$ of $Q(z \mid X)$. One network serves all images; before, each $X$
-# needed a search of its own. That is **amortisation**. Equations (5), (6) and (9) in code:
+# needed a search of its own. That is **amortisation**. Given $z$ the pixels are independent, so log densities
+# add; one draw of $z$ stands for $\mathbb{E}_Q$. Equations (5), (6) and (9) in code:
 
 # %%
 model = vae.VAE(n_pixels=64, n_latent=12, hidden=(128, 128))
@@ -410,7 +419,8 @@ plain = train_digits()
 #
 # $$\mathcal{L}_K = \mathbb{E}\!\left[\log \frac{1}{K} \sum_{k=1}^{K} \frac{P(X, z_k)}{Q(z_k \mid X)}\right] \;\le\; \log P(X) \tag{11}$$
 #
-# It rises with $K$ towards $\log P(X)$, and is how likelihoods of VAEs are reported.
+# It rises with $K$ towards $\log P(X)$, and is how likelihoods of VAEs are reported. Densities can
+# exceed 1, so log-likelihoods may be positive, and distortions (section 11) negative.
 #
 # **Predict before you run.** How many nats do you gain from $K = 1$ to $10$, and from $100$ to $1{,}000$?
 
@@ -433,10 +443,11 @@ assert values == sorted(values)
 
 # %% tags=["nbval-ignore-output"]
 rates = average_terms(plain, test).kl.cpu().numpy()
+n_plain = int(active_units(plain, test).sum())
 print("nats in each dimension, sorted:", np.sort(rates)[::-1].round(1))
+print(f"active: {n_plain} of 12")
 
 # %%
-n_plain = int(active_units(plain, test).sum())
 print("active: between 3 and 9 of 12:", 3 <= n_plain <= 9)
 assert 3 <= n_plain <= 9, n_plain
 
@@ -445,7 +456,9 @@ assert 3 <= n_plain <= 9, n_plain
 # (Sønderby et al. 2016; Fu et al. 2019). **Free bits**: each dimension may spend $\lambda$ nats before it is charged
 # (Kingma et al. 2016, equation 15):
 #
-# $$\text{loss} = -\,\text{reconstruction} + \beta \sum_j \max(\lambda,\, KL_j) \tag{12}$$
+# $$\text{loss} = -\,\overline{\text{reconstruction}} + \beta \sum_j \max(\lambda,\, \overline{KL_j}) \tag{12}$$
+#
+# The bar is the mean over the batch. Below $\lambda$ the charge is constant, so its gradient is zero.
 #
 # **Predict before you run.** Both give up part of the bound during training. Is the final bound worse for it?
 
@@ -457,9 +470,8 @@ scores = {k: log_likelihood(m, test, 500).mean().item() for k, m in collapse.ite
 for name, m in collapse.items():
     n_active = int(active_units(m, test).sum())
     terms = average_terms(m, test)
-    print(
-        f"{name:10} active {n_active:2}  rate {terms.rate:4.1f}  log P {scores[name]:.1f}"
-    )
+    bounds = f"ELBO {terms.reconstruction - terms.rate:.1f}  L_500 {scores[name]:.1f}"
+    print(f"{name:10} active {n_active:2}  rate {terms.rate:4.1f}  {bounds}")
 
 # %%
 print("free bits uses at least 11:", int(active_units(cured, test).sum()) >= 11)
@@ -468,7 +480,8 @@ assert active_units(cured, test).sum() >= 11
 assert scores["free bits"] > scores["plain"] + 1
 
 # %% [markdown]
-# More dimensions *and* a better likelihood: the plain run was stuck, not optimal. Annealing only
+# More dimensions *and* a higher bound $\mathcal{L}_{500}$ on the likelihood. Its ELBO is higher too, so
+# plain training stopped at a worse point of its own objective, on these test images and one seed. Annealing only
 # delays the charge, and helps less in this run; free bits waive it.
 #
 # ## 11 · β, a dial
@@ -489,7 +502,7 @@ for beta in betas:
 
 # %% [markdown]
 # The picture shows distortion against rate, a falling curve. At small β many nats buy
-# sharp reconstructions; at β = 10 little is spent, and little is kept. The best *sum* of both, which
+# a low distortion; at β = 10 little is spent, and little is kept. The best *sum* of both, which
 # is minus the ELBO, lies near β = 1.
 
 # %%
@@ -508,8 +521,8 @@ assert (np.diff(rates) < 0).all()
 # ## 12 · A map of digits
 #
 # With two latent dimensions you can draw all of $z$. The picture shows, on the left, where the
-# encoder puts the test digits: most classes in a region of their own, though no label was used; 1, 8
-# and 9 mix in the middle. On the right, what the decoder draws at the points of a grid over the same plane: neighbours
+# encoder puts the test digits: most classes in a region of their own, though no label was used; 1, 3,
+# 8 and 9 mix. On the right, what the decoder draws at the points of a grid over the same plane: neighbours
 # look alike, and digits change smoothly into each other.
 
 
@@ -517,13 +530,14 @@ assert (np.diff(rates) < 0).all()
 def tile(images, columns):
     """Images (n, pixels) as one array of rows and columns, in 16 grey levels."""
     side = math.isqrt(images.shape[1])
-    rows = (15 * images.cpu()).round().reshape(-1, columns, side, side)
+    rows = (16 * images.cpu()).floor().clamp(0, 15).reshape(-1, columns, side, side)
     rows = pad(rows, (1, 1, 1, 1))  # a margin of one pixel
     return rows.permute(0, 2, 1, 3).reshape(-1, columns * (side + 2))
 
 
 flat = train_digits(2, epochs=60)
 steps = torch.linspace(-2, 2, 12)
+edge = 2 + 2 / 11  # half a step beyond the outer points
 plane = torch.cartesian_prod(-steps, steps).flip(1).to(device)  # top row: z₂ = 2
 with torch.no_grad():
     where = flat.encode(test.to(device))[0].cpu()
@@ -535,9 +549,11 @@ for digit in range(10):
     chosen = where[test_labels == digit]
     left.scatter(*chosen.T, s=6, color=plt.cm.tab10(digit))
     left.annotate(str(digit), chosen.median(0).values.tolist(), size=16, weight="bold")
-left.set(xlabel="z₁", ylabel="z₂", title="encoded test digits")
-right.imshow(drawn, cmap="gray_r", vmin=0, vmax=15, extent=(-2, 2, -2, 2))
-right.set(xlabel="z₁", ylabel="z₂", title="decoded grid")
+left.set(title="encoded test digits", aspect="equal")
+right.imshow(drawn, cmap="gray_r", vmin=0, vmax=15, extent=(-edge, edge, -edge, edge))
+right.set(title="decoded grid")
+for ax in (left, right):
+    ax.set(xlabel="z₁", ylabel="z₂", xlim=(-3.2, 3.2), ylim=(-3.2, 3.2))
 plt.show()
 
 # %% [markdown]
@@ -562,8 +578,9 @@ big = vae.VAE(784, 16, hidden=(300,)).to(device)
 history = fit(big, big_train, epochs=20, learning_rate=8e-3, noise=mnist_noise)
 
 # %% [markdown]
-# The picture shows five rows. Rows 1 and 2: test digits and their reconstructions, close but
-# smoother. Row 3: samples, decoded from draws of the prior; some are digits, many are not. Rows 4 and 5: walks
+# The picture shows five rows. Rows 1 and 2: test digits and their reconstructions:
+# smoother, and a few turn into another digit. Row 3: samples, the decoder's *means* at draws of the
+# prior; some are digits, many are not. Rows 4 and 5: walks
 # through $z$ from one test digit to another, by way of shapes in between.
 
 # %%
@@ -590,8 +607,9 @@ plt.show()
 # - **PPCA** (probabilistic PCA, Tipping & Bishop 1999): a linear decoder, one noise variance for all pixels.
 # - **GMM**: a mixture of Gaussians with diagonal covariances.
 #
-# Both give exact likelihoods. On digits they may even pick their size on the test set, an advantage; on
-# MNIST the sizes are what such a search gave. The VAE's number is only a lower bound, with $K = 500$ (digits) and $K = 100$ (MNIST).
+# Both give exact likelihoods. On digits they may pick their size on the test set, and so did we: "free
+# bits" is the best of three runs by test score. The MNIST sizes were fixed beforehand, by such a search,
+# not shown. A careful study would keep a validation set. The VAE's number is only a lower bound, with $K = 500$ (digits) and $K = 100$ (MNIST).
 #
 # **Predict before you run.** In which order do the three come?
 
@@ -642,7 +660,7 @@ assert big_vae > big_gmm > big_ppca
 # Give the class $c$ to encoder and decoder (Sohn et al. 2015). Then $z$ need not say *which* digit and is
 # left to say *how* it is written: $\log P(X \mid c) \ge \mathbb{E}_Q[\log P(X \mid z, c)] - KL(Q(z \mid X, c) \| P(z))$.
 # This time pixels are black or white, drawn anew in each epoch, and the likelihood is Bernoulli. Only
-# four latent dimensions: with many, $z$ would have room to say the class as well.
+# four latent dimensions, to leave $z$ little room to repeat the class; we do not test what more would do.
 
 
 # %%
@@ -658,7 +676,7 @@ history = fit(conditional, big_train, big_labels, noise=binarise, **options)
 
 # %% [markdown]
 # The picture shows ten rows of ten. Each row asks for one digit, each column uses one $z$. Most
-# pictures hold the digit that was asked for; down a column the slant and the stroke's weight stay similar.
+# pictures hold the digit that was asked for, but rows 1 and 8 are often hard to read; down a column the slant and the stroke's weight stay similar.
 
 # %%
 styles = torch.randn(10, 4, generator=generator)
@@ -676,22 +694,24 @@ plt.show()
 # **Predict before you run.** A classifier that learned from real digits reads 1,000 generated ones. How
 # often does it read what was asked for?
 
-# %%
+# %% tags=["rtol=5e-2"]
 reader = LogisticRegression(max_iter=30, tol=1e-2).fit(big_train / 15, big_labels)
 asked = torch.arange(10).repeat_interleave(100)
 z = torch.randn(1000, 4, generator=generator).to(device)
 with torch.no_grad():
     drawn = conditional.generate(z, asked.to(device)).cpu()
 share = reader.score(drawn, asked)
-print("read as asked for, at least 80 %:", share >= 0.8)
+print(f"read as asked for: {share:.1%}, at least 80 %: {share >= 0.8}")
 assert share >= 0.8, share
 
 # %% [markdown]
 # ## Where the idea broke
 #
 # - **The bound is not the likelihood.** A Gaussian $Q$ cannot match a posterior with two humps, and (7) charges for it.
-# - **Blur.** Pixels are independent given $z$, so the decoder's mean is a smooth average.
-# - **Holes.** Draws from the prior land where no image was encoded, as in row 3 of section 13.
+# - **Blur.** The reconstructions of section 13 are smoother than the digits. They are means, and a mean
+#   over strokes that $z$ does not settle is smooth: a usual explanation, not tested here.
+# - **Holes.** In row 3 of section 13 many draws from the prior are no digit. They may land where no image
+#   was encoded; no cell here checks that.
 # - **Collapse** is worse with decoders strong enough to do without $z$. Lecture 18 meets it with text.
 #
 # ## What you can do now

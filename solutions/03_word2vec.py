@@ -20,15 +20,14 @@
 # Stars say how hard a question is: ★ apply, ★★ derive and implement, ★★★ investigate.
 
 # %%
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import special, stats
 from scipy.optimize import approx_fprime
-from scipy.special import expit, softmax
-from scipy.stats import binom, chisquare, rankdata, spearmanr
 from sklearn.neighbors import NearestNeighbors
 
 from helpers import datasets, plots
@@ -42,6 +41,12 @@ from helpers.word2vec import train_word2vec
 
 seed_everything(3)
 plots.use_style()
+
+
+def number(loss):
+    """A loss as a plain number, be it NumPy's, PyTorch's or an array of one."""
+    return loss.item() if hasattr(loss, "item") else loss
+
 
 # %% [markdown]
 # ## Question 1 · Training pairs
@@ -299,7 +304,7 @@ with check("Loss of three pairs: 7 words, vectors of length 4") as c:
     v_c, U = rng.normal(size=4), rng.normal(size=(7, 4))
     c.close(
         "losses",
-        [softmax_loss(v_c, o, U)[0] for o in (0, 3, 6)],
+        [number(softmax_loss(v_c, o, U)[0]) for o in (0, 3, 6)],
         [torch_loss(v_c, o, U) for o in (0, 3, 6)],
         hint="Do the probabilities of all words sum to 1? Is the logarithm natural?",
     )
@@ -310,7 +315,7 @@ with check("Scores of several hundred") as c:
     v_c, U = 300 * rng.normal(size=4), rng.normal(size=(7, 4))
     c.close(
         "losses",
-        [softmax_loss(v_c, o, U)[0] for o in (0, 1, 2, 4, 6)],
+        [number(softmax_loss(v_c, o, U)[0]) for o in (0, 1, 2, 4, 6)],
         [torch_loss(v_c, o, U) for o in (0, 1, 2, 4, 6)],
         atol=1e-6,
         hint="What is np.exp of your largest score, and the log of your smallest p?",
@@ -359,9 +364,22 @@ with check("Eleven words, vectors of length 5, four pairs") as c:
         v_c, U = rng.normal(size=5), rng.normal(size=(11, 5))
         loss, grad_v, grad_U = softmax_loss(v_c, o, U)
         want_v, want_U = finite_differences(v_c, o, U)
-        c.close("loss", loss, torch_loss(v_c, o, U))
+        c.close("loss", number(loss), torch_loss(v_c, o, U))
         c.close("grad_v", grad_v, want_v, rtol=1e-4, atol=1e-5)
         c.close("grad_U", grad_U, want_U, rtol=1e-4, atol=1e-5)
+
+with check("All scores near 1,500, then near -1,500, the largest of them twice") as c:
+    rng = np.random.default_rng(26)
+    for size in (500, -500):
+        v_c, U = size + rng.normal(size=3), 1 + 1e-3 * rng.normal(size=(4, 3))
+        best = np.argmax(U @ v_c)
+        U[best - 1] = U[best]
+        v, u = (torch.tensor(a, requires_grad=True) for a in (v_c, U))
+        F.cross_entropy((u @ v)[None], torch.tensor([3])).backward()
+        loss, grad_v, grad_U = softmax_loss(v_c, 3, U)
+        c.close("loss", number(loss), torch_loss(v_c, 3, U))
+        c.close("grad_v", grad_v, v.grad)
+        c.close("grad_U", grad_U, u.grad)
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -409,6 +427,25 @@ def softmax_loss(v_c, o, U):
         return -np.log(p[o]), errors @ U, np.outer(errors, v_c)
 
 
+# %% wrong="softmax" why="subtracts the largest size, so that very negative scores all underflow" says="nan or infinite"
+def softmax_loss(v_c, o, U):
+    scores = U @ v_c
+    with np.errstate(all="ignore"):
+        e = np.exp(scores - np.abs(scores).max())
+        errors = e / e.sum() - (np.arange(len(U)) == o)
+        loss = np.abs(scores).max() + np.log(e.sum()) - scores[o]
+    return loss, errors @ U, np.outer(errors, v_c)
+
+
+# %% wrong="softmax" why="a stable loss, but gradients that overflow" says="nan or infinite"
+def softmax_loss(v_c, o, U):
+    scores = U @ v_c
+    with np.errstate(all="ignore"):
+        errors = np.exp(scores) / np.exp(scores).sum() - (np.arange(len(U)) == o)
+    loss = np.logaddexp.reduce(scores) - scores[o]
+    return loss, errors @ U, np.outer(errors, v_c)
+
+
 # %% wrong="softmax" why="the gradient of U is transposed" says="shape (3, 6), expected (6, 3)"
 def softmax_loss(v_c, o, U):
     scores = U @ v_c - (U @ v_c).max()
@@ -430,9 +467,22 @@ def softmax_loss(v_c, o, U):
 # %% right="softmax" why="with SciPy's softmax and a one-hot vector"
 def softmax_loss(v_c, o, U):
     scores = U @ v_c
-    errors = softmax(scores) - np.eye(len(U))[o]
+    errors = special.softmax(scores) - np.eye(len(U))[o]
     loss = np.logaddexp.reduce(scores) - scores[o]
     return loss, errors @ U, errors[:, None] * v_c
+
+
+# %% right="softmax" why="a helper of one's own by the name of softmax; arrays of one number"
+def softmax(U, v):
+    e = np.exp(U @ v - (U @ v).max())
+    return e / e.sum()
+
+
+def softmax_loss(v_c, o, U):
+    errors = softmax(U, v_c) - np.eye(len(U))[o]
+    scores = (U @ v_c)[None]
+    loss = np.logaddexp.reduce(scores, axis=1) - scores[:, o]
+    return loss, errors @ U, np.outer(errors, v_c)
 
 
 # %% right="softmax" why="a loop over words, as in the formula"
@@ -521,7 +571,7 @@ with check("Probabilities of eight words") as c:
         c.close(
             f"power {power}",
             noise_probabilities(counts, power),
-            softmax(power * np.log(counts)),
+            special.softmax(power * np.log(counts)),
             hint="Does `power` enter, and do the probabilities sum to 1?",
         )
 
@@ -536,7 +586,7 @@ with check("Five negatives for each of 20,000 centers") as c:
     seen = np.bincount(got.ravel(), minlength=len(p))
     c.true(
         "the draws fit the probabilities (chi-square test)",
-        len(seen) == len(p) and chisquare(seen, 100_000 * p).pvalue > 1e-6,
+        len(seen) == len(p) and stats.chisquare(seen, 100_000 * p).pvalue > 1e-6,
         seen / seen.sum(),
         hint="Compare with p above. Do all ids lie in 0 ... V - 1?",
     )
@@ -567,18 +617,34 @@ with check("Five negatives for each of 20,000 centers") as c:
 # BEGIN HIDDEN TESTS
 with check("Three words, nine negatives for each of 10,000 centers, power 0.6") as c:
     p = noise_probabilities(np.array([37, 4000, 611]), power=0.6)
-    c.close("probabilities", p, softmax(0.6 * np.log([37, 4000, 611])))
+    c.close("probabilities", p, special.softmax(0.6 * np.log([37, 4000, 611])))
     got = draw_negatives(p, 10_000, 9, np.random.default_rng(32))
     c.equal("shape", list(np.shape(got)), [10_000, 9])
     got = np.array(got)
     seen = np.bincount(got.ravel(), minlength=3)
     c.true(
         "the draws fit",
-        len(seen) == 3 and chisquare(seen, 90_000 * p).pvalue > 1e-6,
+        len(seen) == 3 and stats.chisquare(seen, 90_000 * p).pvalue > 1e-6,
         seen / seen.sum(),
     )
     same = np.mean(got[:, 3] == got[:, 8])
     c.close("share with equal words in two places", same, np.sum(p**2), atol=0.03)
+
+with check("1,000 words, most of them rare") as c:
+    p = noise_probabilities(np.array(5000 / np.arange(1, 1001)).astype(int))
+    got = draw_negatives(p, 10_000, 9, np.random.default_rng(37))
+    c.equal("shape", list(np.shape(got)), [10_000, 9])
+    got, p = np.array(got), np.array(p)
+    seen = np.bincount(got.ravel(), minlength=1000)
+    c.true(
+        "the draws fit",
+        len(seen) == 1000 and stats.chisquare(seen, 90_000 * p).pvalue > 1e-6,
+        seen / seen.sum(),
+    )
+    same = [np.mean(got[:, i] == got[:, j]) for i, j in combinations(range(9), 2)]
+    same.append(np.mean(got[1:, :-1] == got[:-1, 1:]))
+    c.close("two places alike", same, np.full(37, np.sum(p**2)), atol=0.02)
+    c.equal("different rows", len(np.unique(got, axis=0)), 10_000)
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -640,6 +706,17 @@ def draw_negatives(probabilities, n_centers, k, rng):
     return rng.choice(len(probabilities), size=(n_centers, k), p=probabilities)
 
 
+# %% wrong="sampler" why="looks words up in a table of 100 slots: rare words get none" says="the draws fit: does not hold"
+def noise_probabilities(counts, power=0.75):
+    return counts**power / np.sum(counts**power)
+
+
+def draw_negatives(probabilities, n_centers, k, rng):
+    slots = np.round(100 * probabilities).astype(int)
+    table = np.repeat(np.arange(len(probabilities)), slots)
+    return table[rng.integers(len(table), size=(n_centers, k))]
+
+
 # %% right="sampler" why="by cumulative sums and binary search"
 def noise_probabilities(counts, power=0.75):
     weights = np.exp(power * np.log(counts))
@@ -698,7 +775,7 @@ def negative_sampling_loss(v_c, o, negatives, U):
     words = np.r_[o, negatives]
     sign = np.r_[1.0, -np.ones(len(negatives))]
     scores = sign * (U[words] @ v_c)  # (1 + K,)
-    errors = -sign * expit(-scores)
+    errors = -sign * special.expit(-scores)
     grad_U = np.zeros_like(U)
     np.add.at(grad_U, words, np.outer(errors, v_c))
     return np.logaddexp(0, -scores).sum(), errors @ U[words], grad_U
@@ -723,7 +800,7 @@ with check("Loss for 1, 3 and 6 negatives") as c:
     cases = [(2, [5]), (7, [0, 8, 3]), (1, [6, 2, 2, 4, 0, 6])]
     c.close(
         "losses",
-        [negative_sampling_loss(v_c, o, np.array(n), U)[0] for o, n in cases],
+        [number(negative_sampling_loss(v_c, o, np.array(n), U)[0]) for o, n in cases],
         [torch_negative_sampling(v_c, o, n, U)[0] for o, n in cases],
         hint="Sum, not mean, over the negatives. Which of the scores change their sign?",
     )
@@ -762,9 +839,22 @@ with check("Four random cases") as c:
         n = rng.integers(8, size=k)
         loss, grad_v, grad_U = negative_sampling_loss(v_c, o, n, U)
         want = torch_negative_sampling(v_c, o, n, U)
-        c.close("loss", loss, want[0])
+        c.close("loss", number(loss), want[0])
         c.close("grad_v", grad_v, want[1])
         c.close("grad_U", grad_U, want[2])
+
+with check("Scores up to 10, one negative five times") as c:
+    v_c, U, n = rng.normal(size=6), rng.normal(size=(8, 6)), np.array(3 * [4, 1, 4, 7])
+    for sign in (1, -1):
+        v_c *= sign * 10 / np.abs(U @ v_c).max()
+        want = torch_negative_sampling(v_c, 2, n[:9], U)
+        before = v_c.copy(), n.copy(), U.copy()
+        got = negative_sampling_loss(v_c, 2, n[:9], U)
+        c.close("loss", number(got[0]), want[0])
+        c.close("grad_v", got[1], want[1])
+        c.close("grad_U", got[2], want[2])
+        same = [np.array_equal(*ab) for ab in zip((v_c, n, U), before, strict=True)]
+        c.equal("v_c, negatives and U are as they were", same, [True] * 3)
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -778,22 +868,22 @@ with check("Four random cases") as c:
 # %% wrong="negatives" why="+= with repeated ids adds only once" says="drawn more than once"
 def negative_sampling_loss(v_c, o, negatives, U):
     scores, positive = U[negatives] @ v_c, U[o] @ v_c
-    errors, error = expit(scores), expit(positive) - 1
+    errors, error = special.expit(scores), special.expit(positive) - 1
     grad_U = np.zeros_like(U)
     grad_U[o] += error * v_c
     grad_U[negatives] += np.outer(errors, v_c)
-    loss = -np.log(expit(positive)) - np.log(expit(-scores)).sum()
+    loss = -np.log(special.expit(positive)) - np.log(special.expit(-scores)).sum()
     return loss, error * U[o] + errors @ U[negatives], grad_U
 
 
 # %% wrong="negatives" why="assigns the row of o last, over a negative's share" says="and of o"
 def negative_sampling_loss(v_c, o, negatives, U):
     scores, positive = U[negatives] @ v_c, U[o] @ v_c
-    errors, error = expit(scores), expit(positive) - 1
+    errors, error = special.expit(scores), special.expit(positive) - 1
     grad_U = np.zeros_like(U)
     np.add.at(grad_U, negatives, np.outer(errors, v_c))
     grad_U[o] = error * v_c
-    loss = -np.log(expit(positive)) - np.log(expit(-scores)).sum()
+    loss = -np.log(special.expit(positive)) - np.log(special.expit(-scores)).sum()
     return loss, error * U[o] + errors @ U[negatives], grad_U
 
 
@@ -801,20 +891,20 @@ def negative_sampling_loss(v_c, o, negatives, U):
 def negative_sampling_loss(v_c, o, negatives, U):
     words = np.r_[o, negatives]
     scores = U[words] @ v_c
-    errors = expit(scores) - 1
+    errors = special.expit(scores) - 1
     grad_U = np.zeros_like(U)
     np.add.at(grad_U, words, np.outer(errors, v_c))
-    return -np.log(expit(scores)).sum(), errors @ U[words], grad_U
+    return -np.log(special.expit(scores)).sum(), errors @ U[words], grad_U
 
 
 # %% wrong="negatives" why="averages over the negatives" says="Sum, not mean"
 def negative_sampling_loss(v_c, o, negatives, U):
     scores, positive = U[negatives] @ v_c, U[o] @ v_c
-    errors, error = expit(scores) / len(negatives), expit(positive) - 1
+    errors, error = special.expit(scores) / len(negatives), special.expit(positive) - 1
     grad_U = np.zeros_like(U)
     grad_U[o] = error * v_c
     np.add.at(grad_U, negatives, np.outer(errors, v_c))
-    loss = -np.log(expit(positive)) - np.log(expit(-scores)).mean()
+    loss = -np.log(special.expit(positive)) - np.log(special.expit(-scores)).mean()
     return loss, error * U[o] + errors @ U[negatives], grad_U
 
 
@@ -822,10 +912,33 @@ def negative_sampling_loss(v_c, o, negatives, U):
 def negative_sampling_loss(v_c, o, negatives, U):
     words = np.r_[o, negatives]
     scores = U[words] @ v_c
-    errors = expit(scores)
+    errors = special.expit(scores)
     grad_U = np.zeros_like(U)
     np.add.at(grad_U, words, np.outer(errors, v_c))
     loss = -np.log(errors[0]) - np.log(1 - errors[1:]).sum()
+    return loss, errors @ U[words], grad_U
+
+
+# %% wrong="negatives" why="clips scores to ±6, as the C program's table does" says="expected"
+def negative_sampling_loss(v_c, o, negatives, U):
+    words = np.r_[o, negatives]
+    sign = np.r_[1.0, -np.ones(len(negatives))]
+    scores = sign * np.clip(U[words] @ v_c, -6, 6)
+    errors = -sign * special.expit(-scores)
+    grad_U = np.zeros_like(U)
+    np.add.at(grad_U, words, np.outer(errors, v_c))
+    return np.logaddexp(0, -scores).sum(), errors @ U[words], grad_U
+
+
+# %% wrong="negatives" why="sorts its caller's negatives" says="negatives and U are as they were"
+def negative_sampling_loss(v_c, o, negatives, U):
+    negatives.sort()
+    words = np.r_[o, negatives]
+    sign = np.r_[1.0, -np.ones(len(negatives))]
+    errors = -sign * special.expit(-sign * (U[words] @ v_c))
+    grad_U = np.zeros_like(U)
+    np.add.at(grad_U, words, np.outer(errors, v_c))
+    loss = np.logaddexp(0, -sign * (U[words] @ v_c)).sum()
     return loss, errors @ U[words], grad_U
 
 
@@ -911,7 +1024,7 @@ with check("Loss of contexts of 1, 3 and 6 words") as c:
     cases = [([4], 1), ([0, 7, 2], 5), ([6, 1, 1, 3, 0, 1], 2)]
     c.close(
         "losses",
-        [cbow_loss(np.array(w), o, inputs, outputs)[0] for w, o in cases],
+        [number(cbow_loss(np.array(w), o, inputs, outputs)[0]) for w, o in cases],
         [torch_cbow(w, o, inputs, outputs)[0] for w, o in cases],
         hint="The first right, the others wrong: is h a mean, with repetitions counted?",
     )
@@ -939,9 +1052,13 @@ with check("Four random contexts") as c:
     for n in (2, 5, 9, 14):
         inputs, outputs = rng.normal(size=(2, 6, 5))
         context, center = rng.integers(6, size=n), int(rng.integers(6))
+        before = context.copy(), inputs.copy(), outputs.copy()
         got = cbow_loss(context, center, inputs, outputs)
+        after = context, inputs, outputs
+        same = [np.array_equal(*ab) for ab in zip(after, before, strict=True)]
+        c.equal("context, inputs and outputs are as they were", same, [True] * 3)
         want = torch_cbow(context, center, inputs, outputs)
-        c.close("loss", got[0], want[0])
+        c.close("loss", number(got[0]), want[0])
         c.close("grad_inputs", got[1], want[1])
         c.close("grad_outputs", got[2], want[2])
 # END HIDDEN TESTS
@@ -993,6 +1110,16 @@ def cbow_loss(context, c, inputs, outputs):
 # %% wrong="cbow" why="takes the mean of output vectors" says="expected"
 def cbow_loss(context, c, inputs, outputs):
     h = outputs[context].mean(axis=0)
+    loss, grad_h, grad_outputs = np_softmax_loss(h, [c], outputs)
+    grad_inputs = np.zeros_like(inputs)
+    np.add.at(grad_inputs, context, grad_h / len(context))
+    return loss, grad_inputs, grad_outputs
+
+
+# %% wrong="cbow" why="sorts its caller's context" says="inputs and outputs are as they were"
+def cbow_loss(context, c, inputs, outputs):
+    context.sort()
+    h = inputs[context].mean(axis=0)
     loss, grad_h, grad_outputs = np_softmax_loss(h, [c], outputs)
     grad_inputs = np.zeros_like(inputs)
     np.add.at(grad_inputs, context, grad_h / len(context))
@@ -1066,21 +1193,21 @@ def score_similarity(vectors, pairs):
             v, w = vectors[a], vectors[b]
             ratings.append(rating)
             cosines.append(v @ w / (np.linalg.norm(v) * np.linalg.norm(w)))
-    rho = np.corrcoef(rankdata(ratings), rankdata(cosines))[0, 1]
+    rho = np.corrcoef(stats.rankdata(ratings), stats.rankdata(cosines))[0, 1]
     return rho, len(ratings)
     # END SOLUTION
 
 
 # %%
 def toy_similarity(rng, n_known, n_words, n_pairs):
-    """Random vectors of unequal length, and pairs with tied ratings 0 to 5."""
+    """Random vectors of unequal length, and different pairs, rated 0 to 5 with ties."""
     matrix = rng.uniform(0.2, 9, size=(n_known, 1)) * (
         rng.normal(size=(n_known, 4)) + 0.7
     )
     names = [f"w{i}" for i in range(n_words)]
     pairs = [
-        (*rng.choice(names, size=2, replace=False).tolist(), float(rng.integers(6)))
-        for _ in range(n_pairs)
+        (a, b, float(rng.integers(6)))
+        for a, b in rng.permutation(list(combinations(names, 2)))[:n_pairs].tolist()
     ]
     return WordVectors(names[:n_known], matrix), pairs
 
@@ -1118,10 +1245,13 @@ with check("Vectors for 30 of 34 words, 80 and 200 pairs") as c:
         toy, pairs = toy_similarity(np.random.default_rng(n_pairs), 30, 34, n_pairs)
         kept = [(a, b, r) for a, b, r in pairs if a in toy and b in toy]
         cosines = [toy.similarity(a, b) for a, b, _ in kept]
-        vectors = dict(zip(toy.words, toy.matrix, strict=True))
+        vectors = dict(zip(toy.words, toy.matrix.copy(), strict=True))
+        before = pairs.copy()
         rho, scored = score_similarity(vectors, pairs)
         c.equal("pairs scored", scored, len(kept))
-        c.close("rho", rho, spearmanr([r for *_, r in kept], cosines).statistic)
+        same = [np.array_equal([*vectors.values()], toy.matrix), pairs == before]
+        c.equal("vectors and pairs are as they were", same, [True, True])
+        c.close("rho", rho, stats.spearmanr([r for *_, r in kept], cosines).statistic)
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -1141,7 +1271,7 @@ def score_similarity(vectors, pairs):
             cosines.append(v @ w / (np.linalg.norm(v) * np.linalg.norm(w)))
         else:
             cosines.append(0.0)
-    return spearmanr([r for *_, r in pairs], cosines).statistic, len(pairs)
+    return stats.spearmanr([r for *_, r in pairs], cosines).statistic, len(pairs)
 
 
 # %% wrong="similarity" why="Pearson's correlation of the values" says="Ranks or values"
@@ -1156,7 +1286,7 @@ def score_similarity(vectors, pairs):
 def score_similarity(vectors, pairs):
     known = [(a, b, r) for a, b, r in pairs if a in vectors and b in vectors]
     dots = [vectors[a] @ vectors[b] for a, b, _ in known]
-    return spearmanr([r for *_, r in known], dots).statistic, len(known)
+    return stats.spearmanr([r for *_, r in known], dots).statistic, len(known)
 
 
 # %% wrong="similarity" why="breaks ties by position" says="Ties share"
@@ -1173,7 +1303,27 @@ def score_similarity(vectors, pairs):
     known = [(a, b, r) for a, b, r in pairs if a in vectors and b in vectors]
     units = {w: v / np.linalg.norm(v) for w, v in vectors.items()}
     cosines = [units[a] @ units[b] for a, b, _ in known]
-    return spearmanr([r for *_, r in known], cosines).statistic, len(pairs)
+    return stats.spearmanr([r for *_, r in known], cosines).statistic, len(pairs)
+
+
+# %% wrong="similarity" why="normalises its caller's vectors in place" says="vectors and pairs are as they were"
+def score_similarity(vectors, pairs):
+    known = [(a, b, r) for a, b, r in pairs if a in vectors and b in vectors]
+    for vector in vectors.values():
+        vector /= np.linalg.norm(vector)
+    cosines = [vectors[a] @ vectors[b] for a, b, _ in known]
+    return stats.spearmanr([r for *_, r in known], cosines).statistic, len(known)
+
+
+# %% right="similarity" why="one division after the other"
+def score_similarity(vectors, pairs):
+    ratings, cosines = [], []
+    for a, b, rating in pairs:
+        if a in vectors and b in vectors:
+            x, y = vectors[a], vectors[b]
+            ratings.append(rating)
+            cosines.append(x @ y / np.linalg.norm(x) / np.linalg.norm(y))
+    return stats.spearmanr(ratings, cosines)[0], len(ratings)
 
 
 # %% right="similarity" why="by SciPy's spearmanr"
@@ -1181,7 +1331,7 @@ def score_similarity(vectors, pairs):
     known = [(a, b, r) for a, b, r in pairs if {a, b} <= vectors.keys()]
     units = {w: v / np.linalg.norm(v) for w, v in vectors.items()}
     cosines = [units[a] @ units[b] for a, b, _ in known]
-    return spearmanr([r for *_, r in known], cosines).statistic, len(known)
+    return stats.spearmanr([r for *_, r in known], cosines).statistic, len(known)
 
 
 # %% [markdown]
@@ -1271,19 +1421,27 @@ with check("GloVe, six questions") as c:
 
 # %% check="analogy" part="hidden" points=1
 # BEGIN HIDDEN TESTS
-with check("Forty questions each about 60, 30 and 5 words") as c:
+with check("Questions about 60, other 60, 30, 5 and 8,000 words") as c:
     rng = np.random.default_rng(54)
-    for size, shift in [(60, 0), (30, 1.5), (5, 0)]:
+    for size, shift, asked in [
+        (60, 0, 40),
+        (60, 0.5, 40),
+        (30, 1.5, 40),
+        (5, 0, 40),
+        (8000, 0, 10),
+    ]:
         words = [f"word{i}" for i in range(size)]
         matrix = rng.uniform(0.1, 6, size=(size, 1)) * (
             rng.normal(size=(size, 3)) + shift
         )
-        questions = [rng.permutation(words)[:3].tolist() for _ in range(40)]
+        questions = [rng.permutation(words)[:3].tolist() for _ in range(asked)]
+        before = matrix.copy()
         got = [words.index(solve_analogy(*q, words, matrix)) for q in questions]
         toy = WordVectors(words, matrix)
         want = [toy.index[toy.analogy(*q)[0][0]] for q in questions]
         c.equal(f"first rows of {size}", got[:12], want[:12])
         c.equal("all rows", np.array(got), np.array(want))
+        c.equal("matrix as it was", np.array_equal(matrix, before), True)
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -1333,6 +1491,30 @@ def solve_analogy(a, b, c, words, matrix):
     scores = matrix @ (matrix[j] - matrix[i] + matrix[k])
     scores[[i, j, k]] = -np.inf
     return words[scores.argmax()]
+
+
+# %% wrong="analogy" why="keeps unit vectors from an earlier matrix of the same shape" says="first rows of 60: "
+kept_units = {}
+
+
+def solve_analogy(a, b, c, words, matrix):
+    if matrix.shape not in kept_units:
+        lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+        kept_units[matrix.shape] = matrix / lengths
+    units = kept_units[matrix.shape]
+    i, j, k = (words.index(word) for word in (a, b, c))
+    scores = units @ (units[j] - units[i] + units[k])
+    scores[[i, j, k]] = -np.inf
+    return words[scores.argmax()]
+
+
+# %% wrong="analogy" why="seeks the answer among the 5,000 most frequent words" says="first rows of 8000: "
+def solve_analogy(a, b, c, words, matrix):
+    units = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    i, j, k = (words.index(word) for word in (a, b, c))
+    scores = units @ (units[j] - units[i] + units[k])
+    scores[[i, j, k]] = -np.inf
+    return words[scores[:5000].argmax()]
 
 
 # %% right="analogy" why="sorts the words by cosine and takes the first that is allowed"
@@ -1422,7 +1604,8 @@ models = {
 # <details><summary>Hint 1</summary>
 #
 # Vectors as they come from training differ in length. Normalise once, and a matrix product gives
-# all cosines of probes (rows) with candidates (columns).
+# all cosines of probes (rows) with candidates (columns). A Python loop over every single pair
+# would take minutes on the trained models.
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -1539,7 +1722,7 @@ with check("Ben's measure on random vectors, 40, 200 and 3,000 triples") as c:
 def two_standard_errors_below(scores, n):
     """What the threshold should be, by the spread of the binomial distribution."""
     best = max(scores.values())
-    return best - 2 * binom(n, best).std() / n
+    return best - 2 * stats.binom(n, best).std() / n
 
 
 # %% check="window" part="rule" points=1
@@ -1600,18 +1783,26 @@ with check("Windows 1, 2, 5 and 10, measured on the trained models") as c:
 # BEGIN HIDDEN TESTS
 with check("Other random vectors and scores") as c:
     words = random_words(63)
+    matrix, kinds_63, _, near = words
+    matrix[near[20:24]] = 3 * matrix[near[:4]]  # parallel vectors, of one kind
+    kinds_63[near[20:24]] = kinds_63[near[:4]]
+    before = matrix.copy()
     for n in (2, 7, 15):
         c.close("same kind", kind_share(*words, n=n), neighbour_kinds(*words, n=n))
     triples_63 = np.array(
         [np.random.default_rng(s).permutation(60)[:3] for s in range(501)]
     )
+    ties = triples_63[:50, [0, 1, 1]]  # cos(a, b) is not larger than cos(a, b)
+    triples_63 = np.concatenate([triples_63, triples_63[:90], ties])
     c.close(
         "rate", topic_rate(words[0], triples_63), closer_pairs(words[0], triples_63)
     )
+    c.equal("matrix as it was", np.array_equal(matrix, before), True)
     four, two = {8: 0.31, 4: 0.28, 3: 0.3, 16: 0.2}, {9: 0.95, 4: 0.7}
     cases = [(four, 30), (four, 900), (four, 90_000), (two, 10), (two, 3)]
+    cases += [({1: 0.64, 2: 0.5, 5: 0.645}, 3_000), ({4: 0.5, 1: 0.375}, 64)]
     got = [choose_window(scores, n) for scores, n in cases]
-    c.equal("windows", [window for window, _ in got], [3, 3, 8, 9, 4])
+    c.equal("windows", [window for window, _ in got], [3, 3, 8, 9, 4, 1, 1])
     want = [two_standard_errors_below(scores, n) for scores, n in cases]
     c.close("thresholds", [threshold for _, threshold in got], want)
 # END HIDDEN TESTS
@@ -1756,6 +1947,32 @@ def choose_window(scores, n):
     best = max(scores.values())
     threshold = best - 2 * best * (1 - best) / n
     return min(window for window, s in scores.items() if s >= threshold), threshold
+
+
+# %% wrong="window" why="walks down from the best window and stops at the first that fails" says="windows: 1 of 7 values differ"
+def kind_share(matrix, kinds, probes, candidates, n=10):
+    units = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    cosines = units[probes] @ units[candidates].T
+    cosines[probes[:, None] == candidates] = -np.inf
+    nearest = candidates[np.argsort(-cosines, axis=1)[:, :n]]
+    return np.mean(kinds[nearest] == kinds[probes][:, None])
+
+
+def topic_rate(matrix, triples):
+    units = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    a, b, c = units[triples.T]
+    return np.mean(np.sum(a * b, axis=1) > np.sum(a * c, axis=1))
+
+
+def choose_window(scores, n):
+    best = max(scores.values())
+    threshold = best - 2 * np.sqrt(best * (1 - best) / n)
+    window = max(scores, key=scores.get)
+    for smaller in sorted((w for w in scores if w < window), reverse=True):
+        if scores[smaller] < threshold:
+            break
+        window = smaller
+    return window, threshold
 
 
 # %% right="window" why="probe by probe, and by loops where speed doesn't matter"

@@ -111,6 +111,19 @@ def test_equal_outputs_keep_the_stored_picture(tmp_path):
     assert source.with_suffix(".ipynb").read_bytes() == first
 
 
+def test_a_picture_is_drawn_anew_when_code_above_it_changes(tmp_path):
+    source = tmp_path / "lectures" / "90_line.py"
+    source.parent.mkdir()
+    text = "# %%\nslope = 1\n\n# %%\nimport matplotlib.pyplot as plt\n\n"
+    text += "plt.plot([0, slope], [0, 2])\nplt.show()\n"
+    source.write_text(text)
+    build.build_one(source)
+    first = cells(source.with_suffix(".ipynb"))[-1].outputs[0].data["image/png"]
+    source.write_text(text.replace("slope = 1", "slope = 9"))
+    build.build_one(source)
+    assert cells(source.with_suffix(".ipynb"))[-1].outputs[0].data["image/png"] != first
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -137,22 +137,33 @@ def keep_outputs(
 ) -> None:
     """Give each cell the outputs that are stored for it, where they say the same.
 
+    Pictures are not compared. They are kept as long as no code above them changed.
+
     Args:
         notebook: the new notebook, changed in place.
         stored: the notebook on disk.
         unconditionally: keep them without a comparison (`notebook` has not run).
     """
     old = {cell.id: cell for cell in stored.cells if cell.cell_type == "code"}
-    for cell in notebook.cells:
+    code_changed = False
+    for cell in (c for c in notebook.cells if c.cell_type == "code"):
         before = old.get(cell.id)
-        if before is None or cell.cell_type != "code" or cell.source != before.source:
-            continue
-        if (
-            unconditionally
-            or "nbval-ignore-output" in tags(cell)
-            or agree(cell.outputs, before.outputs, **tolerance(tags(cell)))
+        if before is None or cell.source != before.source:
+            code_changed = True
+        elif unconditionally or (
+            _agrees(cell, before) and not (code_changed and _has_picture(cell))
         ):
             cell.outputs = before.outputs
+
+
+def _agrees(cell: NotebookNode, before: NotebookNode) -> bool:
+    return "nbval-ignore-output" in tags(cell) or agree(
+        cell.outputs, before.outputs, **tolerance(tags(cell))
+    )
+
+
+def _has_picture(cell: NotebookNode) -> bool:
+    return any("image/png" in output.get("data", {}) for output in cell.outputs)
 
 
 def needs_to_run(notebook: NotebookNode, stored: NotebookNode) -> bool:

@@ -49,6 +49,8 @@ class QuestionResult:
     """The student's code that ran for it."""
     remarks: list[str] = field(default_factory=list)
     """What the student should know of the answer itself."""
+    seconds: float = 0.0
+    """How long its cells ran, the checks included."""
 
     @property
     def points(self) -> float:
@@ -62,8 +64,16 @@ class QuestionResult:
 
 
 @dataclass(frozen=True)
+class Adjustment:
+    """Points that the instructor's policy adds or takes away."""
+
+    reason: str
+    points: float
+
+
+@dataclass(frozen=True)
 class Graded:
-    """A row of the gradebook."""
+    """What became of one file that was handed in."""
 
     student: str
     file: str
@@ -71,11 +81,14 @@ class Graded:
     """One of "graded", "timeout", "error" (the rest did not run) or "unreadable"."""
     questions: list[QuestionResult]
     notes: list[str]
+    isolation: str = ""
+    """How the student's code was kept apart from the machine; empty if none ran."""
+    adjustments: list[Adjustment] = field(default_factory=list)
 
     @property
     def total(self) -> float:
-        """The points of all questions."""
-        return sum(question.points for question in self.questions)
+        """The points of all questions, adjusted."""
+        return sum(part.points for part in [*self.questions, *self.adjustments])
 
 
 def score(
@@ -137,7 +150,9 @@ def _question(
     seen = [*(r for _, r in own), *(by_id.get(c.id) for c in exercise.checks[name])]
     remarks = [text for pair in own if (text := _remark(*pair, clean))]
     verdict = _verdict(name in merged.unanswered, results, seen)
-    return QuestionResult(name, verdict, results, merged.answers[name], remarks)
+    seconds = round(sum(record.seconds for record in seen if record), 3)
+    code = merged.answers[name]
+    return QuestionResult(name, verdict, results, code, remarks, seconds)
 
 
 def _verdict(

@@ -107,6 +107,56 @@ def test_brown(monkeypatch):
 
 
 @data
+def test_gutenberg_is_nltks_selection():
+    books = datasets.load_gutenberg()
+    assert len(books) == 18
+    assert sum(len(text.split()) for text in books.values()) == 2_135_242
+    assert len(books["austen-emma"]) == 887_071  # Bird, Klein and Loper 2009, 2.1
+    assert books["carroll-alice"].startswith("[Alice's Adventures in Wonderland by")
+    assert books["melville-moby_dick"].count("\n\nCall me Ishmael.") == 1
+    assert "C\u00e6sar, my Lord" in books["shakespeare-caesar"]
+
+
+@data
+def test_sanguo():
+    chapters = datasets.load_sanguo()
+    assert len(chapters) == 120
+    assert chapters[0].split("\n")[0] == "第一回 宴桃园豪杰三结义\u3000斩黄巾英雄首立功"
+    assert "\n话说天下大势" in chapters[0]
+    assert chapters[-1].startswith("第一百二十回")
+    assert chapters[-1].endswith("后人凭吊空牢骚。")
+    text = "\n".join(chapters)
+    assert sum("\u4e00" <= c <= "\u9fff" for c in text) == 485_900
+    assert {c for c in text if c.isspace()} == {" ", "\n", "\u3000"}
+    assert all(line and line == line.strip() for line in text.split("\n"))
+
+
+@data
+def test_botchan():
+    lines = datasets.load_botchan()
+    assert len(lines) == 4_288
+    assert lines[0].startswith("Project Gutenberg's Botchan")
+    assert "Title: Botchan (Master Darling)" in lines
+    raw = (datasets.fetch("botchan") / "botchan.txt").read_bytes()
+    assert raw == b"\xef\xbb\xbf" + "".join(f"{x}\r\n" for x in lines).encode()
+
+
+@data
+def test_cmudict():
+    words = datasets.load_cmudict()
+    assert (len(words), sum(map(len, words.values()))) == (126_052, 135_166)
+    tomatoes = [" ".join(phonemes) for phonemes in words["tomato"]]
+    assert tomatoes == ["T AH0 M EY1 T OW2", "T AH0 M AA1 T OW2"]
+    assert words["taoiseach"] == [["T", "IY1", "SH", "AH0", "K"]]  # before a comment
+    assert words["'tis"] == [["T", "IH1", "Z"]]
+    listed = (datasets.fetch("cmudict") / "cmudict.phones").read_text().splitlines()
+    phones = {name: kind for name, kind in map(str.split, listed)}
+    assert len(phones) == 39
+    for phoneme in chain.from_iterable(chain.from_iterable(words.values())):
+        assert (phones[phoneme[:2]] == "vowel") == (phoneme[-1] in "012"), phoneme
+
+
+@data
 def test_webster():
     webster = datasets.load_webster()
     assert len(webster) == 102_217

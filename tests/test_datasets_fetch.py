@@ -45,11 +45,29 @@ print(fetch(sys.argv[2]))
 """
 
 
-def as_tgz(members: dict[str, bytes]) -> bytes:
+PYPROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+
+BACKEND = """
+import os
+def prepare_metadata_for_build_wheel(folder, config_settings=None):
+    open({ran!r}, "w").close()
+    os.mkdir(f"{{folder}}/toysource-1.0.dist-info")
+    with open(f"{{folder}}/toysource-1.0.dist-info/METADATA", "w") as out:
+        out.write("Metadata-Version: 2.1\\nName: toysource\\nVersion: 1.0\\n")
+    return "toysource-1.0.dist-info"
+"""
+
+
+def as_tgz(members: dict[str, bytes], folder: str = "package/deep") -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         for name, content in members.items():
-            info = tarfile.TarInfo(f"package/deep/{name}")
+            info = tarfile.TarInfo(f"{folder}/{name}")
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
     return buffer.getvalue()
@@ -86,6 +104,12 @@ class Shop:
         self.wheels.mkdir()
         members = {f"toy/data/{name}": content for name, content in MEMBERS.items()}
         self.wheel = write_wheel(self.wheels, "toydata", "1.0", members)
+        code = {
+            "pyproject.toml": PYPROJECT.encode(),
+            "backend.py": self.backend().encode(),
+        }
+        self.sdist = self.wheels / "toysource-1.0.tar.gz"
+        self.sdist.write_bytes(as_tgz(MEMBERS | code, "toysource-1.0"))
 
         self.bin = folder / "bin"
         self.bin.mkdir()
@@ -105,13 +129,17 @@ class Shop:
     def fake_npm(self) -> str:
         return FAKE_NPM.format(starts=str(self.starts), archive=str(self.tgz))
 
-    def write_catalog(self, **changes: object) -> None:
-        """Write the catalog, with changed entries for the npm carrier."""
+    def backend(self) -> str:
+        return BACKEND.format(ran=str(self.folder / "build-code-ran"))
+
+    def write_catalog(self, changed: str = "toy-npm", **changes: object) -> None:
+        """Write the catalog, with changed entries for one carrier."""
         text = ""
         for name, client, package, version, archive in (
             ("toy-npm", "npm", "toy", "2.0.0", self.tgz),
             ("toy-lost", "npm", "toy", "2.0.0", self.tgz),
             ("toy-pip", "pip", "toydata", "1.0", self.wheel),
+            ("toy-sdist", "pip", "toysource", "1.0", self.sdist),
         ):
             content = archive.read_bytes()
             row = {
@@ -122,7 +150,7 @@ class Shop:
                 "size": len(content),
                 "sha256": hashlib.sha256(content).hexdigest(),
             }
-            row |= changes if name == "toy-npm" else {}
+            row |= changes if name == changed else {}
             text += f"[carriers.{name}]\n"
             text += "".join(f"{key} = {value!r}\n" for key, value in row.items())
         text += "[carriers.pytest]\nclient = 'installed'\npackage = 'pytest'\n"
@@ -132,6 +160,7 @@ class Shop:
             "numbers": {"carrier": "toy-npm", "members": ["package/deep/numbers.txt"]},
             "wheel-letters": {"carrier": "toy-pip", "members": ["*/letters.txt"]},
             "wheel-numbers": {"carrier": "toy-pip", "members": ["*/numbers.txt"]},
+            "sdist-letters": {"carrier": "toy-sdist", "members": ["*/letters.txt"]},
             "lost": {"carrier": "toy-lost", "members": ["package/lost.txt"]},
             "derived": {"built_from": ["letters", "numbers"]},
             "installed": {
@@ -204,6 +233,23 @@ def test_a_carrier_put_there_by_hand_needs_no_client(shop):
     (shop.cache / "carriers" / shop.tgz.name).write_bytes(shop.tgz.read_bytes())
     assert (fetch("letters") / "letters.txt").exists()
     assert shop.npm_starts() == 0
+
+
+def test_a_source_distribution_is_preferred_where_the_catalog_names_one(shop):
+    write_wheel(shop.wheels, "toysource", "1.0", {})
+    folder = fetch("sdist-letters")
+    assert (folder / "letters.txt").read_bytes() == MEMBERS["letters.txt"]
+    assert (shop.folder / "build-code-ran").exists()
+
+
+def test_no_build_code_runs_from_a_source_distribution_with_a_wrong_hash(shop):
+    shop.write_catalog("toy-sdist", sha256="0" * 64)
+    actual = hashlib.sha256(shop.sdist.read_bytes()).hexdigest()
+    with pytest.raises(DataError, match=actual) as caught:
+        fetch("sdist-letters")
+    assert "pip download --no-deps toysource==1.0" in str(caught.value)
+    assert not (shop.folder / "build-code-ran").exists()
+    assert shop.files() == set()
 
 
 def test_wrong_hash_leaves_nothing(shop):

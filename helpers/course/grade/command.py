@@ -1,10 +1,7 @@
-"""`course grade`: a folder of submissions becomes a gradebook and feedback pages."""
+"""`course grade`: what was handed in becomes a gradebook and feedback pages."""
 
 import sys
-from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,18 +10,13 @@ from tqdm import tqdm
 
 from helpers.course.grade import GradeError
 from helpers.course.grade.exercise import Exercise, load_exercise
-from helpers.course.grade.feedback import write_feedback
-from helpers.course.grade.gradebook import write_gradebook
-from helpers.course.grade.merge import merge
-from helpers.course.grade.read import Cell, Unreadable, read
-from helpers.course.grade.run import run
-from helpers.course.grade.score import (
-    Graded,
-    QuestionResult,
-    score,
-    status,
-    unmarked,
-)
+from helpers.course.grade.mark import unread
+from helpers.course.grade.outputs import write_outputs
+from helpers.course.grade.read import Unreadable
+from helpers.course.grade.results import Results, one_per_student
+from helpers.course.grade.schedule import USUAL, Limits, mark_here
+from helpers.course.grade.score import Graded
+from helpers.course.grade.store import Store, key, version
 from helpers.course.grade.submissions import Submission, find_submissions
 
 
@@ -33,7 +25,11 @@ def grade(
         str, typer.Argument(help="Which one: 03, 03_word2vec or a solution's path.")
     ],
     submissions: Annotated[
-        Path, typer.Argument(help="A folder of notebooks, or of a folder per student.")
+        Path,
+        typer.Argument(
+            help="A folder of notebooks, of a folder per student, or the zip that "
+            "Moodle or Canvas exports."
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Where gradebook.csv goes.")
@@ -41,45 +37,59 @@ def grade(
     timeout: Annotated[
         float, typer.Option(min=1, help="Seconds a cell may take.")
     ] = 60.0,
+    total: Annotated[
+        float, typer.Option(min=1, help="Seconds a submission may take.")
+    ] = 600.0,
     workers: Annotated[
         int, typer.Option(min=1, help="Submissions that run at once.")
     ] = 2,
+    isolation: Annotated[
+        str,
+        typer.Option(
+            help="auto: the strongest that this machine has; require: bubblewrap or "
+            "nothing; none."
+        ),
+    ] = "auto",
 ) -> None:
-    """Grade a folder of submissions: a gradebook, and a feedback page per student."""
+    """Grade what was handed in: a gradebook, and a feedback page per student.
+
+    A run that was stopped goes on where it stopped when you give the command again.
+    """
     try:
-        rows = grade_folder(
+        results = grade_all(
             load_exercise(exercise),
             submissions,
             output,
-            timeout=timeout,
+            limits=Limits(isolation, timeout, total),
             workers=workers,
         )
     except GradeError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from None
-    graded = sum(row.status == "graded" for row in rows)
-    print(f"{len(rows)} files, {graded} graded in full: {output / 'gradebook.csv'}")
+    full = sum(row.status == "graded" for row in results.submissions)
+    students = len(results.submissions)
+    print(f"{students} students, {full} graded in full: {output / 'gradebook.csv'}")
 
 
-def grade_folder(
+def grade_all(
     exercise: Exercise,
     submissions: Path,
     output: Path,
     *,
-    timeout: float = 60.0,
+    limits: Limits = USUAL,
     workers: int = 2,
-) -> list[Graded]:
-    """Grade every file in a folder; write the gradebook and the feedback pages.
+) -> Results:
+    """Grade every file that was handed in, and write all that comes of it.
+
+    Each result is kept in `output/store` as it comes. What is there already, of the
+    same bytes under the same version of the exercise, is not graded again.
 
     Args:
         exercise: from `load_exercise`.
         submissions: see `find_submissions`.
         output: the folder to write to; it may exist.
-        timeout: seconds that a cell may take.
+        limits: what a submission may do.
         workers: how many submissions run at once.
-
-    Returns:
-        A row per file, as in the gradebook.
 
     Raises:
         GradeError: the arguments do not fit, or the solution fails its own checks on
@@ -90,58 +100,44 @@ def grade_folder(
     if output.exists() and not output.is_dir():
         raise GradeError(f"{output}: is a file; name a folder")
     found = find_submissions(submissions)
-    _try_solution(exercise, timeout)
-    job = partial(grade_one, exercise, timeout=timeout)
-    with ThreadPoolExecutor(workers) as pool:
-        rows = list(tqdm(pool.map(job, found), "submissions", len(found), unit="file"))
-    files = Counter(row.student for row in rows)
-    for row in rows:
-        if files[row.student] > 1:
-            row.notes.append(f"{files[row.student]} files of this student")
-    write_feedback(output / "feedback", exercise, rows)
-    write_gradebook(output / "gradebook.csv", exercise, rows)
-    return rows
+    digest = version(exercise, **limits._asdict())
+    store = Store(output / "store", digest)
+    rows = _rows(exercise, found, store, limits, workers)
+    results = Results(
+        exercise.name,
+        digest,
+        {name: exercise.possible(name) for name in exercise.checks},
+        *one_per_student(rows),
+    )
+    write_outputs(output, exercise, results)
+    return results
 
 
-def grade_one(
-    exercise: Exercise, submission: Submission, *, timeout: float = 60.0
-) -> Graded:
-    """The row of one file. Nothing that a file holds makes this raise."""
-    try:
-        cells, notes = read(submission.path)
-        questions, outcome, more = _mark(exercise, cells, timeout)
-        notes = [*notes, *more]
-    except Unreadable as error:
-        outcome, notes = "unreadable", [str(error)]
-        questions = unmarked(exercise, "the file could not be read")
-    except Exception as error:  # one student's file must not stop the others'
-        tqdm.write(f"{submission.file}: {error!r}", file=sys.stderr)
-        outcome, notes = "error", [f"the grader failed ({type(error).__name__})"]
-        questions = unmarked(exercise, "the grader failed")
-    return Graded(submission.student, submission.file, outcome, questions, notes)
-
-
-def _mark(
-    exercise: Exercise, cells: Sequence[Cell], timeout: float
-) -> tuple[list[QuestionResult], str, list[str]]:
-    """The results of a submission's cells, its status and notes."""
-    merged = merge(exercise, cells)
-    records = run(merged.notebook, timeout=timeout)
-    outcome, notes = status(records)
-    return score(exercise, merged, records), outcome, [*merged.notes, *notes]
-
-
-def _try_solution(exercise: Exercise, timeout: float) -> None:
-    """Grade the solution itself: what it fails here, no student could pass."""
-    cells = [
-        Cell(cell.source, cell.cell_type == "code", cell.id, cell.metadata, "")
-        for cell in exercise.solution.cells
+def _rows(
+    exercise: Exercise,
+    found: list[Submission],
+    store: Store,
+    limits: Limits,
+    workers: int,
+) -> list[Graded]:
+    """The result of each file: from the store, or graded now."""
+    keys, results = {}, {}
+    for submission in found:
+        try:
+            keys[submission] = key(submission.read())
+        except Unreadable as error:
+            keys[submission] = submission.file
+            results[submission.file] = unread(exercise, str(error))
+    for name in keys.values():
+        if kept := store.get(name):
+            results[name] = kept
+    todo = {name: one for one, name in keys.items() if name not in results}
+    if todo:
+        done = mark_here(exercise, todo, limits, workers=workers)
+        for name, graded in tqdm(done, "submissions", len(todo), unit="file"):
+            store.put(name, graded)
+            results[name] = graded
+    return [
+        replace(results[name], student=one.student, file=one.file)
+        for one, name in keys.items()
     ]
-    questions, _, notes = _mark(exercise, cells, timeout)
-    failed = [q.name for q in questions if q.points < q.possible]
-    if failed:
-        raise GradeError(
-            f"{exercise.name}: the solution itself fails its checks of "
-            f"{', '.join(failed)} here{''.join(f' ({note})' for note in notes)}; run "
-            f"`course build {exercise.name} --force`, see what changed, then grade"
-        )

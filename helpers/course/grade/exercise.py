@@ -9,6 +9,7 @@ from nbformat import NotebookNode
 
 from helpers.course.build import ROOT, find_sources
 from helpers.course.grade import GradeError
+from helpers.course.grade.code import imported
 from helpers.course.sources import (
     SourceError,
     make_exercise,
@@ -56,6 +57,11 @@ class Exercise:
             if role(cell) == "check":
                 found[question(cell)].append(cell)
         return found
+
+    @cached_property
+    def imports(self) -> list[str]:
+        """The modules that given cells and checks import, and names from them."""
+        return sorted(set().union(*(imported(cell.source) for cell in self.cells)))
 
     def possible(self, name: str) -> float:
         """The points that a question is worth."""

@@ -1,33 +1,31 @@
-"""The gradebook: a row per file, the same bytes whenever the same files are graded."""
+"""The gradebook: a row per student, the same bytes from the same files."""
 
-import csv
-import os
-from collections.abc import Sequence
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
-from helpers.course.grade.exercise import Exercise
-from helpers.course.grade.score import Graded
+from helpers.course.grade.files import harmless, write_csv
+from helpers.course.grade.results import Results
 
 
-def write_gradebook(path: Path, exercise: Exercise, rows: Sequence[Graded]) -> None:
-    """Write `rows` as CSV (UTF-8), a column of points per question.
+def write_gradebook(path: Path, results: Results) -> None:
+    """Write a row per student as CSV (UTF-8), with a column of points per question.
 
     Args:
         path: the file; it is replaced in one step, or not at all.
-        exercise: names the questions.
-        rows: in the order in which they are written.
+        results: whose `submissions` become the rows, in their order.
     """
-    with NamedTemporaryFile(
-        "w", dir=path.parent, encoding="utf-8", newline="", delete=False
-    ) as file:
-        book = csv.writer(file, lineterminator="\n")
-        book.writerow(["student", "file", "status", *exercise.checks, "total", "notes"])
-        for row in rows:
-            marks = [f"{question.points:g}" for question in row.questions]
-            notes = "; ".join(row.notes)
-            book.writerow(
-                [row.student, row.file, row.status, *marks, f"{row.total:g}", notes]
-            )
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    head = ["student", "file", "status", *results.possible, "total", "isolation"]
+    book = [[*head, "notes"]]
+    for row in results.submissions:
+        reasons = [adjustment.reason for adjustment in row.adjustments]
+        book.append(
+            [
+                harmless(row.student),
+                harmless(row.file),
+                row.status,
+                *(f"{question.points:g}" for question in row.questions),
+                f"{row.total:g}",
+                row.isolation,
+                harmless("; ".join([*row.notes, *reasons])),
+            ]
+        )
+    write_csv(path, book)

@@ -2,11 +2,10 @@
 
 import json
 import re
-import stat
-from pathlib import Path
 from typing import Any, NamedTuple
 
 MAX_BYTES = 100_000_000
+"""What one submission may hold; plots and printed arrays rarely reach a tenth."""
 
 _CONFLICT = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
 
@@ -34,36 +33,21 @@ class Reading(NamedTuple):
     notes: list[str]
 
 
-def read(path: Path) -> Reading:
-    """The cells of the notebook at `path`, of any nbformat; nothing is validated.
+def read(data: bytes) -> Reading:
+    """The cells of a notebook of any nbformat; nothing is validated.
 
     Takes JSON in UTF-8, UTF-16 or UTF-32 with or without a byte order mark, or Latin-1;
     drops null characters and replaces lone surrogates.
 
     Raises:
-        Unreadable: it is no regular file, too large, or holds no notebook.
+        Unreadable: it holds no notebook.
     """
-    text, notes = _decode(_bytes(path))
-    return Reading(_cells(_parse(text)), notes)
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode):
-            raise Unreadable("not a regular file")
-        if status.st_size > MAX_BYTES:
-            raise Unreadable(
-                f"{status.st_size:,} bytes, more than {MAX_BYTES:,}: clear its outputs"
-            )
-        data = path.read_bytes()
-    except OSError as error:
-        raise Unreadable(f"cannot be opened ({error.strerror})") from error
     if not data.strip(b"\0 \t\r\n"):
         raise Unreadable("the file is empty")
     if data.startswith(b"PK\3\4"):
         raise Unreadable("a zip archive, not a notebook")
-    return data
+    text, notes = _decode(data)
+    return Reading(_cells(_parse(text)), notes)
 
 
 def _decode(data: bytes) -> tuple[str, list[str]]:

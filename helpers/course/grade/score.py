@@ -26,6 +26,14 @@ REASONS = {
 
 
 @dataclass(frozen=True)
+class Adjustment:
+    """Points that the instructor's policy adds or takes away."""
+
+    reason: str
+    points: float
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """What became of one check."""
 
@@ -51,24 +59,17 @@ class QuestionResult:
     """What the student should know of the answer itself."""
     seconds: float = 0.0
     """How long its cells ran, the checks included."""
+    adjustments: list[Adjustment] = field(default_factory=list)
 
     @property
     def points(self) -> float:
-        """What the answer earned."""
-        return sum(check.points for check in self.checks)
+        """What the answer earned, adjusted."""
+        return sum(part.points for part in [*self.checks, *self.adjustments])
 
     @property
     def possible(self) -> float:
         """What the question is worth."""
         return sum(check.possible for check in self.checks)
-
-
-@dataclass(frozen=True)
-class Adjustment:
-    """Points that the instructor's policy adds or takes away."""
-
-    reason: str
-    points: float
 
 
 @dataclass(frozen=True)

@@ -124,12 +124,12 @@ class BPE:
         symbols, never = list(word), len(self.rank)
         while len(symbols) > 1:
             joined = [left + right for left, right in pairwise(symbols)]
-            best = min(
-                range(len(joined)), key=lambda i: self.rank.get(joined[i], never)
-            )
-            if joined[best] not in self.rank:
+            ranks = [self.rank.get(piece, never) for piece in joined]
+            first = min(ranks)
+            if first == never:
                 break
-            symbols[best : best + 2] = [joined[best]]
+            i = ranks.index(first)
+            symbols[i : i + 2] = [joined[i]]
         self._segmented[word] = symbols
         return symbols
 
@@ -170,9 +170,8 @@ def train_bpe(words: Mapping[str, int], merges: int, max_length: int = 16) -> BP
         while queue and len(learned) < merges:
             minus_count, length, piece, pair = heapq.heappop(queue)
             # A pair has an entry for each count it ever had; only the newest holds.
-            if -minus_count != pairs.counts[pair] or minus_count == 0:
-                continue
-            if length > max_length:
+            outdated = -minus_count != pairs.counts[pair] or minus_count == 0
+            if outdated or length > max_length:
                 continue
             learned.append(pair)
             for changed in pairs.merge(pair, piece):

@@ -193,6 +193,15 @@ def test_encrypted_files_are_told(tmp_path):
         ann.read()
 
 
+def test_letters_and_accents_apart_are_one_name(tmp_path):
+    names = [
+        "Jose\u0301 N_1_assignsubmission_file_/h.ipynb",
+        "x_2_assignsubmission_file_/h",
+    ]
+    found = find_submissions(write_zip(tmp_path / "in.zip", names))
+    assert found[0].student == "Jos\u00e9 N"
+
+
 def test_a_name_that_is_not_utf8_is_printable(tmp_path):
     try:
         (tmp_path / os.fsdecode(b"zo\xeb.ipynb")).write_text("x")

@@ -10,8 +10,11 @@ from tqdm import tqdm
 
 from helpers.course.grade import GradeError
 from helpers.course.grade.exercise import Exercise, load_exercise
+from helpers.course.grade.files import sweep
+from helpers.course.grade.lms import Roster, make_roster, read_roster, write_import
 from helpers.course.grade.mark import unread
 from helpers.course.grade.outputs import write_outputs
+from helpers.course.grade.policy import read_policy
 from helpers.course.grade.read import Unreadable
 from helpers.course.grade.results import Results, one_per_student
 from helpers.course.grade.schedule import USUAL, Limits, mark_here
@@ -50,6 +53,20 @@ def grade(
             "nothing; none."
         ),
     ] = "auto",
+    overrides: Annotated[
+        Path | None,
+        typer.Option(
+            help="A CSV of deadlines, penalties and points set by hand "
+            "[default: OUTPUT/overrides.csv, if there].",
+            show_default=False,
+        ),
+    ] = None,
+    roster: Annotated[
+        Path | None,
+        typer.Option(
+            help="Canvas's gradebook or Moodle's grading worksheet, to be filled in."
+        ),
+    ] = None,
 ) -> None:
     """Grade what was handed in: a gradebook, and a feedback page per student.
 
@@ -62,6 +79,8 @@ def grade(
             output,
             limits=Limits(isolation, timeout, total),
             workers=workers,
+            overrides=overrides,
+            roster=roster,
         )
     except GradeError as error:
         print(error, file=sys.stderr)
@@ -78,6 +97,8 @@ def grade_all(
     *,
     limits: Limits = USUAL,
     workers: int = 2,
+    overrides: Path | None = None,
+    roster: Path | None = None,
 ) -> Results:
     """Grade every file that was handed in, and write all that comes of it.
 
@@ -90,6 +111,8 @@ def grade_all(
         output: the folder to write to; it may exist.
         limits: what a submission may do.
         workers: how many submissions run at once.
+        overrides: see `policy`; by default `output/overrides.csv`, if there.
+        roster: see `lms`.
 
     Raises:
         GradeError: the arguments do not fit, or the solution fails its own checks on
@@ -100,17 +123,37 @@ def grade_all(
     if output.exists() and not output.is_dir():
         raise GradeError(f"{output}: is a file; name a folder")
     found = find_submissions(submissions)
+    if overrides is None and (output / "overrides.csv").exists():
+        overrides = output / "overrides.csv"
+    students = {submission.student for submission in found}
+    policy = read_policy(overrides, exercise.checks, students)
+    rosters = _rosters(found, roster)
+    sweep(output)
     digest = version(exercise, **limits._asdict())
     store = Store(output / "store", digest)
-    rows = _rows(exercise, found, store, limits, workers)
+    counted, others = one_per_student(_rows(exercise, found, store, limits, workers))
+    submitted = {k: v for one in rosters for k, v in one.submitted.items()}
     results = Results(
         exercise.name,
         digest,
         {name: exercise.possible(name) for name in exercise.checks},
-        *one_per_student(rows),
+        [policy.apply(row, submitted.get(row.student)) for row in counted],
+        others,
     )
     write_outputs(output, exercise, results)
+    for one in rosters:
+        write_import(output, one, results)
     return results
+
+
+def _rosters(found: list[Submission], path: Path | None) -> list[Roster]:
+    if path is None:
+        made = [make_roster(lms, found) for lms in ("canvas", "moodle")]
+        return [roster for roster in made if roster]
+    roster = read_roster(path, found)
+    if strangers := sorted({one.student for one in found} - set(roster.students)):
+        print(f"not in {path}: {', '.join(strangers)}", file=sys.stderr)
+    return [roster]
 
 
 def _rows(
@@ -137,7 +180,14 @@ def _rows(
         for name, graded in tqdm(done, "submissions", len(todo), unit="file"):
             store.put(name, graded)
             results[name] = graded
-    return [
-        replace(results[name], student=one.student, file=one.file)
-        for one, name in keys.items()
-    ]
+    return [_named(results[name], one) for one, name in keys.items()]
+
+
+def _named(graded: Graded, submission: Submission) -> Graded:
+    late = ["late, says Canvas"] if submission.late else []
+    return replace(
+        graded,
+        student=submission.student,
+        file=submission.file,
+        notes=[*graded.notes, *late],
+    )

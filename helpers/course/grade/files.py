@@ -3,11 +3,14 @@
 import csv
 import io
 import os
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+from helpers.course.grade import GradeError
+
+_FORMULA = ("=", "+", "-", "@")
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -26,11 +29,37 @@ def write_atomically(path: Path, text: str) -> None:
     os.replace(file.name, path)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what killed runs of `write_atomically` left in a folder and below it."""
+    for left in folder.rglob(".*.tmp"):
+        left.unlink(missing_ok=True)
+
+
 def write_csv(path: Path, rows: Iterable[Sequence[str]]) -> None:
     """Write rows as CSV in UTF-8, in one step or not at all."""
     buffer = io.StringIO(newline="")
     csv.writer(buffer, lineterminator="\n").writerows(rows)
     write_atomically(path, buffer.getvalue())
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file in UTF-8, column → text; absent cells are empty.
+
+    Columns are separated by commas, or by semicolons as spreadsheets write them where
+    the comma is the decimal sign.
+
+    Raises:
+        GradeError: it cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        head = text.partition("\n")[0]
+        separator = ";" if head.count(";") > head.count(",") else ","
+        lines = io.StringIO(text, newline="")
+        rows = list(csv.DictReader(lines, restval="", delimiter=separator))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise GradeError(f"{path}: not a CSV file in UTF-8 ({error})") from None
+    return [{key: cell for key, cell in row.items() if key} for row in rows]
 
 
 def harmless(text: str) -> str:
@@ -44,4 +73,6 @@ def harmless(text: str) -> str:
     ("'=HYPERLINK(1)", 'Ann')
     """
     line = "".join(c if c.isprintable() else " " for c in text)
-    return f"'{line}" if text.lstrip(" ").startswith(_FORMULA) else line
+    # Full-width signs count as well.
+    seen = unicodedata.normalize("NFKC", line).lstrip()
+    return f"'{line}" if seen.startswith(_FORMULA) else line

@@ -16,7 +16,8 @@ def write_gradebook(path: Path, results: Results) -> None:
     head = ["student", "file", "status", *results.possible, "total", "isolation"]
     book = [[*head, "notes"]]
     for row in results.submissions:
-        reasons = [adjustment.reason for adjustment in row.adjustments]
+        parts = [*row.questions, row]
+        reasons = [change.reason for part in parts for change in part.adjustments]
         book.append(
             [
                 harmless(row.student),

@@ -29,8 +29,6 @@ class Store:
 
     def __init__(self, folder: Path, version: str) -> None:
         self.folder = folder / version
-        for left in self.folder.glob(".*.tmp"):  # by a run that was killed
-            left.unlink(missing_ok=True)
 
     def get(self, key: str) -> Graded | None:
         """The result of a submission; None if it was not graded yet."""

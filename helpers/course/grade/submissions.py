@@ -7,6 +7,7 @@ cannot point outside, and no more of it than a submission may hold.
 import os
 import re
 import stat
+import unicodedata
 import zipfile
 import zlib
 from collections import defaultdict
@@ -172,6 +173,7 @@ def _unique(found: list[Submission]) -> Iterator[Submission]:
 def _printable(name: str) -> str:
     """A name that stands in the book, on a page and in a page's file name."""
     name = os.fsencode(name).decode("utf-8", "replace")
+    name = unicodedata.normalize("NFC", name)  # macOS takes accents off their letters
     return "".join(c if c.isprintable() and c not in "/\\" else "_" for c in name)
 
 

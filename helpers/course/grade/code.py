@@ -3,6 +3,7 @@
 import ast
 import re
 import warnings
+from contextlib import suppress
 
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -11,12 +12,13 @@ _HEAD = re.compile(r"^(?:async +def|def|class) +(\w+)|^(\w+) *=(?!=)", re.MULTIL
 
 def parse(source: str) -> ast.Module | None:
     """The syntax tree of a cell, magics allowed; None where it is no Python."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of escapes such as "\\d"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of escapes such as "\\d"
+        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            return ast.parse(source)
+        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
             return ast.parse(TransformerManager().transform_cell(source))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    return None
 
 
 def syntax_error(source: str) -> str:

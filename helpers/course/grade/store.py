@@ -32,7 +32,7 @@ class Store:
 
     def get(self, key: str) -> Graded | None:
         """The result of a submission; None if it was not graded yet."""
-        with suppress(OSError, ValueError, KeyError, TypeError):
+        with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
             return from_json(json.loads((self.folder / f"{key}.json").read_bytes()))
         return None
 

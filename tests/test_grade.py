@@ -85,9 +85,6 @@ def accidents(exercise: NotebookNode) -> dict[str, NotebookNode | bytes]:
         "exit.ipynb": answered(exercise, square="exit()", mean=MEAN),
         "died.ipynb": answered(exercise, square="import os; os._exit(1)", mean=MEAN),
         "flood.ipynb": answered(exercise, square=SQUARE, mean=FLOOD),
-        "killer.ipynb": answered(
-            exercise, square=SQUARE, mean="import os\nos.kill(os.getppid(), 9)"
-        ),
         "reader.ipynb": answered(exercise, square=SQUARE, mean=READER),
         "surrogate.ipynb": answered(
             exercise, square="def square(x):\n    print('\\ud800\\x07<b>')", mean=MEAN
@@ -166,7 +163,6 @@ VERDICTS = {
     "folder/homework.ipynb": ("graded", 3, 3),
     "html <b>&.ipynb": ("graded", 3, 0),
     "kernel.ipynb": ("graded", 3, 3),
-    "killer.ipynb": ("error", 3, 0),
     "list.ipynb": ("unreadable", 0, 0),
     "loop.ipynb": ("timeout", 3, 0),
     "missing.ipynb": ("graded", 3, 0),
@@ -252,7 +248,6 @@ def test_verdicts_in_words(graded):
         "partial.ipynb": ("partly correct", "wrong"),
         "loop.ipynb": ("correct", "ran out of time"),
         "died.ipynb": ("stopped the kernel", "not run"),
-        "killer.ipynb": ("correct", "stopped the grader"),
         "flood.ipynb": ("correct", "printed too much"),
         "empty.ipynb": ("not run", "not run"),
     }

@@ -1,4 +1,4 @@
-"""The part of grading that lives in pytest: watch the kernel, record what happened.
+"""The part of grading that lives in pytest: give cells a kernel, record what happened.
 
 `run` loads it with `-p`. Everything here runs in the process of pytest; the student's
 code runs in the kernel, which learns neither the expected outputs nor the verdicts.
@@ -6,86 +6,47 @@ code runs in the kernel, which learns neither the expected outputs nor the verdi
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
-from queue import Empty
-from subprocess import DEVNULL
 from time import monotonic
 
 import pytest
-from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel, start_new_kernel
 
-from helpers.course.environment import kernel_environment
+from helpers.course.grade.connection import Connection
+from helpers.course.grade.kernel import ForkedKernel, PlainKernel, Stopped
 from helpers.course.nbval_plugin import CourseCell, CourseFile
 
-MAX_OUTPUT = 5_000_000
-"""Characters that one cell may print before its kernel is stopped."""
-
-_POLL = 0.5  # seconds between two looks at a busy kernel
-_STARTUP = 120.0  # seconds that a kernel may take to start on a busy machine
 _KEPT = 20_000  # characters of a cell's output that reach the feedback page
 
 
-class Stopped(Exception):
-    """The kernel is gone, so that no further cell can run.
+class Grading:
+    """A pytest plugin that knows the kernel and passes on what happened, cell by cell.
 
     Args:
-        reason: "timeout", "flood" or "died".
+        connection: to a kernel that waits already, or None to start one.
+        total: seconds that all cells together may take.
+        send: takes the fields of a `run.Record`.
     """
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(
+        self, connection: Connection | None, total: float, send: Callable[[dict], None]
+    ) -> None:
+        self.connection = connection
+        self.total = total
+        self.send = send
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Let collectors find this object."""
+        config.stash[_GRADING] = self
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Pass on the outcome of a cell, or of a kernel that did not start."""
+        if report.when == "call" or (report.when == "setup" and report.failed):
+            outcome = report.outcome if report.when == "call" else "error"
+            name = report.nodeid.rpartition("::")[2]
+            self.send({"id": name, "outcome": outcome, **dict(report.user_properties)})
 
 
-class GradedKernel(RunningKernel):
-    """nbval's kernel, stopped as soon as it hangs, dies or floods."""
-
-    def __init__(self, folder: str) -> None:
-        # Not the kernel that the notebook names, which may be missing here.
-        self.km, self.kc = start_new_kernel(
-            startup_timeout=_STARTUP,
-            kernel_name=CURRENT_ENV_KERNEL_NAME,
-            cwd=folder,
-            env=kernel_environment(),
-            stdout=DEVNULL,
-            stderr=DEVNULL,
-        )
-        self._early: list[dict] = []
-        self._ensure_iopub_up()
-
-    def await_reply(self, msg_id: str, timeout: float | None = None) -> None:
-        """Wait for a cell to end; nbval would notice a dead kernel at the timeout."""
-        deadline = monotonic() + timeout
-        self._early, printed = [], 0
-        while True:
-            with suppress(Empty):
-                super().await_reply(msg_id, timeout=_POLL)
-                return
-            for message in self._pending():
-                self._early.append(message)
-                printed += len(str(message["content"]))
-                if printed > MAX_OUTPUT:
-                    self._give_up("flood")
-            if not self.is_alive():
-                self._give_up("died")
-            if monotonic() > deadline:
-                self._give_up("timeout")
-
-    def get_message(self, stream: str, timeout: float | None = None) -> dict:
-        """The next message; on iopub, first those that came before the reply."""
-        if stream == "iopub" and self._early:
-            return self._early.pop(0)
-        return super().get_message(stream, timeout)
-
-    def _pending(self) -> Iterator[dict]:
-        with suppress(Empty):
-            while True:
-                yield self.kc.get_iopub_msg(timeout=0)
-
-    def _give_up(self, reason: str) -> None:
-        self.stop()
-        raise Stopped(reason)
+_GRADING = pytest.StashKey[Grading]()
 
 
 class GradedFile(CourseFile):
@@ -95,9 +56,13 @@ class GradedFile(CourseFile):
     """Whether the kernel is gone."""
 
     def setup(self) -> None:
-        work = self.path.parent / "work"
-        work.mkdir()
-        self.kernel = GradedKernel(str(work))
+        grading = self.config.stash[_GRADING]
+        if grading.connection:
+            self.kernel = ForkedKernel(grading.connection, grading.total)
+        else:
+            work = self.path.parent / "work"
+            work.mkdir()
+            self.kernel = PlainKernel(str(work), grading.total)
         self.setup_sanitize_files()
         self.skip_compare = (*self.skip_compare, "stderr")
 
@@ -112,7 +77,7 @@ class GradedFile(CourseFile):
                 cell=item.cell,
                 options=defaultdict(bool) if is_student else item.options,
             )
-        # The hidden checks are in memory now, and no kernel has started yet.
+        # The hidden checks are in memory now, and no kernel has seen them yet.
         self.path.unlink()
 
 
@@ -141,26 +106,8 @@ class GradedCell(CourseCell):
 
     def _printed(self, key: str, **match: str) -> str:
         found = (o for o in self.test_outputs or [] if match.items() <= o.items())
-        text = "".join(output[key] for output in found)[:_KEPT]
+        text = "".join(str(output[key]) for output in found)[:_KEPT]
         return text.encode("utf-8", "replace").decode()
-
-
-class Recorder:
-    """A pytest plugin that passes on what happened to each cell, as it ends.
-
-    Args:
-        send: takes the fields of a `run.Record`.
-    """
-
-    def __init__(self, send: Callable[[dict], None]) -> None:
-        self.send = send
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Pass on the outcome of a cell, or of a kernel that did not start."""
-        if report.when == "call" or (report.when == "setup" and report.failed):
-            outcome = report.outcome if report.when == "call" else "error"
-            name = report.nodeid.rpartition("::")[2]
-            self.send({"id": name, "outcome": outcome, **dict(report.user_properties)})
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -2,14 +2,17 @@
 
 import multiprocessing
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import nbformat
 from nbformat import NotebookNode
+
+from helpers.course.grade.connection import Connection
 
 _PLUGINS = (
     "nbval.plugin",
@@ -42,7 +45,21 @@ class Record:
     seconds: float = 0.0
 
 
-def run(notebook: NotebookNode, *, timeout: float = 60.0) -> list[Record]:
+@dataclass(frozen=True)
+class Times:
+    """How long a submission may run, in seconds."""
+
+    cell: float = 60.0
+    """After a cell that takes longer, the rest does not run."""
+    total: float = 600.0
+    """Of all its cells; the start of the kernel does not count."""
+
+
+def run(
+    notebook: NotebookNode,
+    times: Times,
+    fork: Callable[[Path], Connection] | None = None,
+) -> list[Record]:
     """Run a notebook and compare its outputs; nothing of it stays on the disk.
 
     The records travel through a pipe between this process and the one of pytest, which
@@ -50,8 +67,9 @@ def run(notebook: NotebookNode, *, timeout: float = 60.0) -> list[Record]:
 
     Args:
         notebook: from `merge.merge`, with the expected outputs in its cells.
-        timeout: seconds that a cell may take; after a cell that takes longer, the
-            rest does not run.
+        times: the limits.
+        fork: makes the kernel, from `sandbox.WarmParent`; without one, nbval starts it
+            as any other program.
 
     Returns:
         One record per code cell, in order; where the process of pytest itself was
@@ -67,12 +85,15 @@ def run(notebook: NotebookNode, *, timeout: float = 60.0) -> list[Record]:
         path = Path(name)
         nbformat.write(notebook, path / "submission.ipynb")
         (path / "pytest.ini").touch()  # or pytest looks for one in folders above
-        process = _CONTEXT.Process(target=_pytest, args=(path, timeout, sender))
+        kernel = fork(path) if fork else None
+        process = _CONTEXT.Process(target=_pytest, args=(path, times, kernel, sender))
         process.start()
         sender.close()
+        if kernel:
+            kernel.lifeline.close()
         ended = False
         with suppress(EOFError, OSError):
-            while not ended and receiver.poll(timeout + _PATIENCE):
+            while not ended and receiver.poll(times.cell + _PATIENCE):
                 record = receiver.recv()
                 ended = record is None
                 if not ended:
@@ -85,10 +106,12 @@ def run(notebook: NotebookNode, *, timeout: float = 60.0) -> list[Record]:
     return records
 
 
-def _pytest(folder: Path, timeout: float, sender: Connection) -> None:
+def _pytest(
+    folder: Path, times: Times, kernel: Connection | None, sender: Pipe
+) -> None:
     import pytest
 
-    from helpers.course.grade.plugin import Recorder
+    from helpers.course.grade.plugin import Grading
 
     with open(os.devnull, "w") as null:
         os.dup2(null.fileno(), 1)
@@ -98,8 +121,8 @@ def _pytest(folder: Path, timeout: float, sender: Connection) -> None:
     for name in [name for name in os.environ if name.startswith("PYTEST_")]:
         del os.environ[name]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # others cost time
-    command = ["--nbval", "submission.ipynb", f"--nbval-cell-timeout={timeout}"]
+    command = ["--nbval", "submission.ipynb", f"--nbval-cell-timeout={times.cell}"]
     command += [option for plugin in _PLUGINS for option in ("-p", plugin)]
     command += ["-p", "no:cacheprovider", "--color=no"]
-    pytest.main(command, [Recorder(sender.send)])
+    pytest.main(command, [Grading(kernel, times.total, sender.send)])
     sender.send(None)

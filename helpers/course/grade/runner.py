@@ -1,13 +1,25 @@
 """Where submissions run: one way in, whatever isolation the machine offers."""
 
-from collections.abc import Iterator, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
+import nbformat
 from nbformat import NotebookNode
 
 from helpers.course.grade import GradeError
-from helpers.course.grade.run import Record, run
+from helpers.course.grade.connection import Connection
+from helpers.course.grade.run import Record, Times, run
+
+_KINDS = {
+    "auto": ("bubblewrap", "process", "none"),
+    "require": ("bubblewrap",),
+    "none": ("none",),
+}
+"""What each wish may become, the strongest first."""
 
 
 class Runner(Protocol):
@@ -21,16 +33,19 @@ class Runner(Protocol):
         ...
 
 
-class _Plain:
-    """No isolation: a kernel as JupyterLab would start it."""
-
-    isolation = "none"
-
-    def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
+class _Runner:
+    def __init__(
+        self,
+        isolation: str,
+        times: Times,
+        fork: Callable[[Path], Connection] | None = None,
+    ) -> None:
+        self.isolation = isolation
+        self._times = times
+        self._fork = fork
 
     def run(self, notebook: NotebookNode) -> list[Record]:
-        return run(notebook, timeout=self._timeout)
+        return run(notebook, self._times, self._fork)
 
 
 @contextmanager
@@ -43,16 +58,73 @@ def open_runner(
 ) -> Iterator[Runner]:
     """Open what runs submissions; leaving the block ends every process it started.
 
+    Three kinds of isolation, the strongest first:
+
+    - "bubblewrap": no network, a read-only system without the course's solutions and
+      the submissions, a disk and processes of its own, another user (for root), limits
+      on memory, disk, processes, files and CPU.
+    - "process": a clean environment and those limits; its processes are killed when it
+      ends. It may read and write what you may.
+    - "none": a kernel as JupyterLab would start it.
+
     Args:
-        isolation: "auto" takes the strongest kind that this machine offers, "require"
-            takes bubblewrap or nothing, "none" runs submissions as you would yourself.
+        isolation: "auto" takes the strongest kind that works here and says so on stderr
+            if that is not bubblewrap, "require" takes bubblewrap or nothing, "none"
+            runs submissions as you would yourself.
         timeout: seconds that one cell may take.
         total: seconds that one submission may take.
         preload: modules that are imported once, before the first submission.
 
     Raises:
-        GradeError: "require", and this machine has no bubblewrap that works.
+        GradeError: no such isolation, or "require" where bubblewrap does not work.
     """
-    if isolation == "require":
-        raise GradeError("bubblewrap does not work here")
-    yield _Plain(timeout)
+    if isolation not in _KINDS:
+        raise GradeError(f"isolation {isolation!r}: choose one of {', '.join(_KINDS)}")
+    times = Times(timeout, total)
+    reasons = []
+    for kind in _KINDS[isolation]:
+        try:
+            with _open(kind, times, preload) as runner:
+                if reasons:
+                    print(f"isolation: {kind} only; {reasons[0]}", file=sys.stderr)
+                yield runner
+                return
+        except _Unavailable as error:
+            reasons.append(f"bubblewrap does not work here: {error}")
+    raise GradeError(
+        f"{reasons[0]}. Grade on a machine where it does, or without --isolation "
+        "require if you trust every submission"
+    )
+
+
+class _Unavailable(Exception):
+    """This kind of isolation does not work here; the message says why."""
+
+
+@contextmanager
+def _open(kind: str, times: Times, preload: Sequence[str]) -> Iterator[_Runner]:
+    if kind == "none":
+        yield _Runner(kind, times)
+        return
+    if os.name != "posix":
+        raise _Unavailable(f"{sys.platform} cannot fork")
+    from helpers.course.grade.sandbox import WarmParent
+
+    try:
+        parent = WarmParent(
+            isolated=kind == "bubblewrap", cpu_seconds=times.total, preload=preload
+        )
+    except GradeError as error:
+        raise _Unavailable(str(error)) from None
+    with parent:
+        runner = _Runner(kind, times, parent.fork)
+        if any(record.outcome != "passed" for record in runner.run(_probe())):
+            raise _Unavailable("a kernel inside it does not answer")
+        yield runner
+
+
+def _probe() -> NotebookNode:
+    """A notebook that any kernel passes."""
+    cell = nbformat.v4.new_code_cell("print(6 * 7)", execution_count=1)
+    cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text="42\n")]
+    return nbformat.v4.new_notebook(cells=[cell])

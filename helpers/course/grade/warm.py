@@ -1,0 +1,183 @@
+"""The warm parent: imports what kernels need, once, and forks a kernel per submission.
+
+`sandbox` starts this program, inside bubblewrap where it can. It never runs a student's
+code. A request comes with four listening sockets and a lifeline; for each, it forks a
+supervisor, which forks the kernel. The kernel ends with the lifeline, and the lifeline
+with the kernel.
+
+    grader ── request ──> warm parent
+      │                       └ supervisor      watches lifeline, kernel and memory
+      └──── lifeline ─────────┘   └ kernel      the student's code, as another user
+"""
+
+import gc
+import importlib
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import zmq
+from ipykernel.kernelapp import IPKernelApp
+from traitlets.config import Config
+
+from helpers.course.grade import limits
+from helpers.course.grade.connection import CHANNELS, ports
+
+_USERS = range(20_000, 60_000)
+_TICK = 0.2  # seconds between two looks at a kernel
+
+
+class ForkedKernel(IPKernelApp):
+    """A kernel on sockets that listen already; no file tells of them."""
+
+    listeners: tuple[int, ...] = ()
+
+    def _bind_socket(self, s: zmq.Socket, port: int) -> int:
+        s.setsockopt(zmq.USE_FD, self.listeners[port - 1])
+        s.bind(f"ipc://kernel-{port}")
+        return port
+
+    def init_heartbeat(self) -> None:
+        """The lifeline says whether the kernel lives."""
+
+    def init_connection_file(self) -> None:
+        """The request said it all."""
+
+    def write_connection_file(self, **_: object) -> None:
+        """Nobody else may connect."""
+
+
+def main() -> None:
+    """Serve requests until the grader goes: `warm.py FD SETTINGS`."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    settings = json.loads(sys.argv[2])
+    for name in settings["preload"]:
+        with suppress(Exception):  # the notebook will say what is wrong with it
+            importlib.import_module(name)
+    if not settings["namespaces"] and sys.platform == "linux":
+        limits.adopt_orphans()
+    gc.collect()
+    gc.freeze()  # so that forks need not copy what never changes
+    users, first = {}, _USERS[os.getpid() * 64 % len(_USERS)]
+    while True:
+        control.sendall(b"\n")  # ready
+        message, fds, *_ = socket.recv_fds(control, 65536, len(CHANNELS) + 1)
+        if not message:
+            return
+        _reap(users)
+        user = next(i for i in _USERS[first - _USERS[0] :] if i not in users.values())
+        child = os.fork()
+        if child == 0:
+            control.close()
+            _run(_supervise, settings | json.loads(message), fds, user)
+        users[child] = user
+        for fd in fds:
+            os.close(fd)
+
+
+def _reap(users: dict[int, int]) -> None:
+    """Forget supervisors that ended, and end what outlived its supervisor."""
+    with suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG)[0]) != 0:
+            users.pop(ended, None)
+    for orphan in psutil.Process().children():
+        if orphan.pid not in users:
+            _kill(orphan)
+
+
+def _run(work, *arguments) -> None:
+    """Do what a forked process is for, and end it, whatever happens."""
+    try:
+        work(*arguments)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
+def _supervise(request: dict, fds: list[int], user: int) -> None:
+    lifeline = socket.socket(fileno=fds.pop())
+    if request["namespaces"]:
+        limits.unshare()
+    kernel = os.fork()
+    if kernel == 0:
+        lifeline.close()
+        _run(_serve, request, fds, user)
+    for fd in fds:
+        os.close(fd)
+    while not select.select([lifeline], [], [], _TICK)[0]:
+        if os.waitpid(kernel, os.WNOHANG)[0] or _held() > limits.MEMORY:
+            break
+    while family := psutil.Process().children(recursive=True):
+        for process in family:
+            _kill(process)
+        with suppress(ChildProcessError):
+            os.waitpid(-1, 0)
+
+
+def _held() -> int:
+    """Bytes of memory that the supervised processes hold together."""
+    total = 0
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            total += process.memory_info().rss
+    return total
+
+
+def _kill(process: psutil.Process) -> None:
+    with suppress(psutil.Error):
+        process.kill()
+
+
+def _serve(request: dict, listeners: list[int], user: int) -> None:
+    """Become a kernel that can do nothing but compute and write to its own folder."""
+    if hasattr(os, "setsid"):
+        os.setsid()
+    isolated = request["namespaces"]
+    if isolated:
+        user = user if os.geteuid() == 0 else os.geteuid()
+        limits.mount_private(user)
+    elif sys.platform == "linux":
+        limits.die_with_parent()
+    limits.limit(request["cpu_seconds"], counts_processes=isolated)
+    if isolated:
+        limits.drop_privileges(user)
+    home, work = (Path(request["folder"], name) for name in ("home", "work"))
+    home.mkdir()
+    work.mkdir()
+    os.chdir(work)
+    os.environ |= {"HOME": str(home), "TMPDIR": str(home), "PWD": str(work)}
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    for fd in map(int, os.listdir("/dev/fd")):
+        if fd > 2 and fd not in listeners:
+            with suppress(OSError):
+                os.close(fd)
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_DFL)
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()  # or all submissions would draw the same numbers
+    ForkedKernel.listeners = tuple(listeners)
+    app = ForkedKernel.instance(
+        transport="ipc",
+        ip="kernel",
+        **ports(),
+        log_level=logging.CRITICAL,
+        config=Config({"HistoryManager": {"enabled": False}}),
+    )
+    app.session.key = request["key"].encode()
+    app.initialize([])
+    app.start()
+
+
+if __name__ == "__main__":
+    main()

@@ -7,21 +7,22 @@ import typer
 
 from helpers.course import build as builder
 from helpers.course.grade.command import grade
+from helpers.course.release import release
+from helpers.course.self_check import check
 from helpers.course.sources import SourceError
 
 app = typer.Typer(
-    help="Build the course's notebooks and grade submissions.",
+    help="Build notebooks, hand out exercises, check and grade answers.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-
-app.command()(grade)
+for command in (check, grade, release):
+    app.command()(command)
 
 
 @app.callback()
 def main() -> None:
-    """Build the course's notebooks and grade submissions."""
+    """Build notebooks, hand out exercises, check and grade answers."""
 
 
 @app.command()

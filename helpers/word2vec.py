@@ -16,12 +16,12 @@ words, and the centers of a chunk share K noise words (Ji et al. 2016, arXiv
 negatives / K times the number of such pairs for each noise word (y = 0); else 0.
 
 A batch is several chunks whose updates all start from the same vectors. A word with
-many pairs in one batch would overshoot, so its step is shortened (`_step_limits`).
+many pairs in one batch would overshoot, so its step is shortened (`step_limits`).
 Threads update the same vectors without locks (Hogwild, Niu et al. 2011, arXiv
 1106.5730): two rarely touch one word at one moment, and little is lost when they do.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -37,6 +37,8 @@ from helpers.device import torch_threads
 from helpers.text import Corpus, Vocabulary
 from helpers.vectors import WordVectors
 from helpers.word2vec_stream import CHUNK, CHUNKS_PER_BATCH, Batch, Model, Stream
+
+Descend = Callable[[Tensor, float], None]  # takes a gradient and a learning rate
 
 STEP_LIMIT = 1.0  # the most that a word's learning rates may sum to in one batch
 
@@ -104,12 +106,11 @@ def train_word2vec(
     Raises:
         ValueError: for an empty corpus or a setting out of range.
     """
-    settings = {"dim": dim, "window": window, "epochs": epochs, "threads": threads}
-    settings |= {"words in the corpus": len(corpus.ids), "snapshots": snapshots}
-    settings |= {} if negatives is None else {"negatives": negatives}
-    for name, value in settings.items():
-        if value < 1:
-            raise ValueError(f"{name} = {value}, but it must be at least 1")
+    check_settings(
+        {"dim": dim, "window": window, "epochs": epochs, "threads": threads}
+        | {"words in the corpus": len(corpus.ids), "snapshots": snapshots}
+        | ({} if negatives is None else {"negatives": negatives})
+    )
     if model not in ("skipgram", "cbow"):
         raise ValueError(f"model = {model!r}; choose 'skipgram' or 'cbow'")
     if learning_rate is None:
@@ -117,48 +118,100 @@ def train_word2vec(
 
     device = torch.device(device)
     stream = Stream(corpus, model, window, negatives, sample, seed, device)
-    learner = _Learner(stream, dim)
-    sizes = np.tile(np.diff(stream.block_starts), epochs)
-    done = np.concatenate([[0], sizes.cumsum()]) / (epochs * len(corpus.ids))
+    learner = Learner(stream, len(corpus.vocabulary), dim)
+
+    def snapshot() -> Word2Vec:
+        inputs, outputs = learner.inputs, learner.outputs
+        copies = (matrix.cpu().numpy().copy() for matrix in (inputs, outputs))
+        return Word2Vec(corpus.vocabulary, *copies)
+
+    stops = snapshots if callback else 1
+    for done in train(learner, epochs, learning_rate, threads, model, stops):
+        if callback:
+            callback(done, snapshot())
+    return snapshot()
+
+
+def check_settings(settings: Mapping[str, int]) -> None:
+    """Raise ValueError for the first setting below 1."""
+    for name, value in settings.items():
+        if value < 1:
+            raise ValueError(f"{name} = {value}, but it must be at least 1")
+
+
+def train(
+    learner: "Learner",
+    epochs: int,
+    learning_rate: float,
+    threads: int,
+    description: str,
+    stops: int = 1,
+) -> Iterator[float]:
+    """Train on every block in turn, `epochs` times, with a falling learning rate.
+
+    Yields:
+        The share that is done, before the start and at `stops` evenly spaced points.
+        No thread is at work meanwhile.
+    """
+    sizes = np.tile(np.diff(learner.stream.block_starts), epochs)
+    done = np.concatenate([[0], sizes.cumsum()]) / sizes.sum()
 
     def train_block(number: int) -> int:
-        for batch in stream.batches(number):
+        for batch in learner.stream.batches(number):
             learner.step(batch, learning_rate * (1 - done[number]))
         return sizes[number]
 
-    cuts = np.linspace(0, len(sizes), snapshots + 1 if callback else 2).astype(int)
-    bar = tqdm(total=sizes.sum(), unit=" words", unit_scale=True, desc=model)
+    bar = tqdm(total=sizes.sum(), unit=" words", unit_scale=True, desc=description)
     with bar, torch_threads(1), ThreadPoolExecutor(threads) as pool:
-        if callback:
-            callback(0.0, learner.snapshot())
-        for first, last in pairwise(cuts):
+        yield 0.0
+        for first, last in pairwise(np.linspace(0, len(sizes), stops + 1).astype(int)):
             for size in pool.map(train_block, range(first, last)):
                 bar.update(size)
-            if callback:
-                callback(float(done[last]), learner.snapshot())
-    return learner.snapshot()
+            yield float(done[last])
 
 
-class _Learner:
-    """The vectors being trained, and the steps they take."""
+class Learner:
+    """The vectors being trained, and the steps they take.
 
-    def __init__(self, stream: Stream, dim: int):
-        self.vocabulary, device = stream.corpus.vocabulary, stream.device
-        size = len(self.vocabulary)
+    Attributes:
+        stream: the text they are trained on.
+        inputs: (n_inputs, d) float32, row i the vector of word i when given.
+        outputs: (V, d) float32.
+    """
+
+    def __init__(self, stream: Stream, n_inputs: int, dim: int):
+        self.stream = stream
         rng = np.random.default_rng(stream.seed)
-        start = (rng.random((size, dim), dtype=np.float32) - 0.5) / dim
-        self.inputs = torch.from_numpy(start).to(device)
-        self.outputs = torch.zeros(size, dim, device=device)
-        self.softmax = stream.negatives is None
-        self.input_limits, self.output_limits = (
-            torch.from_numpy(limits[:, None]).to(device)
-            for limits in _step_limits(stream)
-        )
+        start = (rng.random((n_inputs, dim), dtype=np.float32) - 0.5) / dim
+        self.inputs = torch.from_numpy(start).to(stream.device)
+        n_outputs = len(stream.corpus.vocabulary)
+        self.outputs = torch.zeros(n_outputs, dim, device=stream.device)
+        given, predicted = expected_pairs(stream)
+        self.input_limits = self.step_limits(given)
+        self.output_limits = self.step_limits(predicted)
+
+    def step_limits(self, pairs: NDArray[np.float64]) -> Tensor:
+        """Return the largest learning rate (V, 1) of words in so many pairs (V,).
+
+        A word in n pairs of a batch takes n steps from one point: with rate * n well
+        above 1 they overshoot together.
+        """
+        limits = STEP_LIMIT / torch.from_numpy(pairs)[:, None]
+        return limits.to(self.stream.device, torch.float32)
+
+    def look_up(self, words: Tensor) -> tuple[Tensor, Descend]:
+        """Return the input vectors (G, n, d) of words (G, n), and how to move them."""
+
+        def descend(gradient: Tensor, rate: float) -> None:
+            gradient *= -embedding(words, self.input_limits).clamp(max=rate)
+            self.inputs.index_add_(0, words.flatten(), gradient.flatten(0, 1))
+
+        return embedding(words, self.inputs), descend
 
     def step(self, batch: Batch, rate: float) -> None:
         """Move the vectors of one batch down their gradients."""
-        x = embedding(batch.inputs, self.inputs)
-        if self.softmax:
+        x, descend = self.look_up(batch.inputs)
+        if self.stream.negatives is None:
             grad_x, grad_outputs = softmax_gradients(batch, x, self.outputs)
             self.outputs -= self.output_limits.clamp(max=rate) * grad_outputs
         else:
@@ -166,20 +219,13 @@ class _Learner:
             grad_x, grad_y = negative_sampling_gradients(batch, x, y)
             grad_y *= -embedding(batch.outputs, self.output_limits).clamp(max=rate)
             self.outputs.index_add_(0, batch.outputs.flatten(), grad_y.flatten(0, 1))
-        grad_x *= -embedding(batch.inputs, self.input_limits).clamp(max=rate)
-        self.inputs.index_add_(0, batch.inputs.flatten(), grad_x.flatten(0, 1))
-
-    def snapshot(self) -> Word2Vec:
-        """Copy the vectors as they are now."""
-        inputs, outputs = (m.cpu().numpy().copy() for m in (self.inputs, self.outputs))
-        return Word2Vec(self.vocabulary, inputs, outputs)
+        descend(grad_x, rate)
 
 
-def _step_limits(stream: Stream) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the largest learning rate of each word's input and output vector.
+def expected_pairs(stream: Stream) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how many pairs of a batch hold each word, given (V,) and predicted (V,).
 
-    A word in n pairs of a batch, noise included, takes n steps from one point: with
-    rate * n well above 1 they overshoot together. The limit is STEP_LIMIT / expected n.
+    These are expectations; pairs with noise count.
     """
     counts = stream.corpus.vocabulary.counts
     text = counts * stream.keep
@@ -189,8 +235,7 @@ def _step_limits(stream: Stream) -> tuple[NDArray[np.float32], NDArray[np.float3
     negatives, noise = (1, text) if softmax else (stream.negatives, stream.noise)
     per_center = stream.window + 1 if stream.model == "skipgram" else 1
     pairs = CHUNK * CHUNKS_PER_BATCH * per_center
-    expected = pairs * (1 + negatives) * text, pairs * (text + negatives * noise)
-    return tuple((STEP_LIMIT / n).astype(np.float32) for n in expected)
+    return pairs * (1 + negatives) * text, pairs * (text + negatives * noise)
 
 
 def negative_sampling_gradients(

@@ -4,6 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+# As by default, but said: or torch warns at the first sparse gradient.
+torch.sparse.check_sparse_tensor_invariants.disable()
+
 
 def softmax_loss(
     hidden: Tensor, targets: Tensor, outputs: Tensor, bias: Tensor
@@ -32,7 +35,7 @@ def sampled_softmax_loss(
     """Importance-sampled softmax (Jean et al. 2015, eqs. 8-9; Bengio & Senécal 2008).
 
     All targets of a batch compete with the same K words drawn from the noise
-    distribution Q. A drawn word's score s(w) becomes s(w) - log(K Q(w)), where K Q(w) is
+    distribution Q. A drawn word has s(w) - log(K Q(w)) for its score s(w): K Q(w) is
     the expected number of times that w is drawn: so the sum of exp over the sample is
     an unbiased estimate of that over the vocabulary without the target, whose own term
     is exact. A drawn word that equals a target is left out of that target's sum.

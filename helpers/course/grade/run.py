@@ -76,7 +76,7 @@ def run(
         killed, up to the cell at which that happened.
     """
     if hasattr(_CONTEXT, "set_forkserver_preload"):
-        _CONTEXT.set_forkserver_preload(["__main__", *_PLUGINS])
+        _CONTEXT.set_forkserver_preload(["__main__", "helpers.course.grade.preload"])
     receiver, sender = _CONTEXT.Pipe(duplex=False)
     records = []
     # A process that the student's code left behind may still write to it.
@@ -123,6 +123,9 @@ def _pytest(
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # others cost time
     command = ["--nbval", "submission.ipynb", f"--nbval-cell-timeout={times.cell}"]
     command += [option for plugin in _PLUGINS for option in ("-p", plugin)]
-    command += ["-p", "no:cacheprovider", "--color=no"]
+    # These write files, or collect garbage before a process that ends anyway.
+    for name in ("cacheprovider", "unraisableexception", "threadexception"):
+        command += ["-p", f"no:{name}"]
+    command.append("--color=no")
     pytest.main(command, [Grading(kernel, times.total, sender.send)])
     sender.send(None)

@@ -12,9 +12,11 @@ with the kernel.
 
 import gc
 import importlib
+import itertools
 import json
 import logging
 import os
+import random
 import select
 import signal
 import socket
@@ -31,6 +33,10 @@ from traitlets.config import Config
 from helpers.course.grade import limits
 from helpers.course.grade.connection import CHANNELS, ports
 
+# What a kernel imports when it starts, and when it shows its first traceback.
+_KERNEL = ("IPython.core.completerlib", "IPython.core.debugger", "stack_data")
+_KERNEL += ("IPython.extensions.storemagic", "ipykernel.debugger", "http.server")
+_KERNEL += ("pygments.formatters.terminal256", "tornado.platform.asyncio")
 _USERS = range(20_000, 60_000)
 _TICK = 0.2  # seconds between two looks at a kernel
 
@@ -59,21 +65,23 @@ def main() -> None:
     """Serve requests until the grader goes: `warm.py FD SETTINGS`."""
     control = socket.socket(fileno=int(sys.argv[1]))
     settings = json.loads(sys.argv[2])
-    for name in settings["preload"]:
+    for name in (*_KERNEL, *settings["preload"]):
         with suppress(Exception):  # the notebook will say what is wrong with it
             importlib.import_module(name)
     if not settings["namespaces"] and sys.platform == "linux":
         limits.adopt_orphans()
     gc.collect()
     gc.freeze()  # so that forks need not copy what never changes
-    users, first = {}, _USERS[os.getpid() * 64 % len(_USERS)]
+    users: dict[int, int] = {}
+    fresh = itertools.cycle(random.sample(_USERS, len(_USERS)))
     while True:
         control.sendall(b"\n")  # ready
+        while not select.select([control], [], [], 1.0 if users else None)[0]:
+            _reap(users)
         message, fds, *_ = socket.recv_fds(control, 65536, len(CHANNELS) + 1)
         if not message:
             return
-        _reap(users)
-        user = next(i for i in _USERS[first - _USERS[0] :] if i not in users.values())
+        user = next(fresh)
         child = os.fork()
         if child == 0:
             control.close()

@@ -78,10 +78,10 @@ class Taxonomy:
         return self._depths[node]
 
     def lowest_common_subsumers(self, a: Node, b: Node) -> list[Node]:
-        """Return the deepest nodes that are ancestors of both, or equal to one.
+        """Return the deepest nodes that are above both, or are one of the two.
 
-        There are several where ways up part and meet again, and none if the nodes have
-        nothing in common.
+        There may be several, of the same depth, if a node has several parents; there is
+        none if the nodes have nothing in common. The nearest to a comes first.
         """
         common = self._common(a, b)
         deepest = max(map(self.depth, common), default=0)
@@ -150,8 +150,8 @@ class Taxonomy:
         both = self.information(a) + self.information(b)
         return 2 * self.resnik(a, b) / both if both else float(a == b)
 
-    def _common(self, a: Node, b: Node) -> set[Node]:
-        return self.ancestors(a).keys() & self.ancestors(b).keys()
+    def _common(self, a: Node, b: Node) -> list[Node]:
+        return [node for node in self.ancestors(a) if node in self.ancestors(b)]
 
     def _add_up(self, counts: Mapping[Node, float]) -> defaultdict[Node, float]:
         """Each node's count plus all below it, each once however many ways lead up."""
@@ -171,6 +171,7 @@ def wordnet_parents(synset: "Synset | str") -> list["Synset | str"]:
     if synset == VERB_ROOT:
         return []
     parents = synset.hypernyms() + synset.instance_hypernyms()
+    parents.sort(key=lambda parent: parent.name())  # nltk's order differs at each start
     if synset.name() == "restrain.v.01":
         parents = []
     return parents or ([VERB_ROOT] if synset.pos() == "v" else [])

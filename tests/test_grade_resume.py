@@ -23,7 +23,7 @@ from helpers.course.grade.command import grade_all
 from helpers.course.grade.exercise import Exercise, load_exercise
 from helpers.course.grade.run import Record
 from helpers.course.grade.schedule import Limits
-from helpers.course.grade.store import Store, key, version
+from helpers.course.grade.store import Store, digest, version
 
 FILES = 30
 WORKERS = 3
@@ -41,7 +41,7 @@ class StandIn:
         text = "\n".join(cell.source for cell in notebook.cells)
         time.sleep(0.002)
         with self.log.open("a") as file:
-            file.write(key(text.encode()) + "\n")
+            file.write(digest(text.encode()) + "\n")
         if "def accident" in text:
             return [Record(notebook.cells[0].id, "error")]
         failed = {name for name in ("square", "mean") if f"wrong {name}" in text}

@@ -1,7 +1,9 @@
 """`course grade`: what was handed in becomes a gradebook and feedback pages."""
 
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +21,7 @@ from helpers.course.grade.read import Unreadable
 from helpers.course.grade.results import Results, one_per_student
 from helpers.course.grade.schedule import USUAL, Limits, mark_here
 from helpers.course.grade.score import Graded
-from helpers.course.grade.store import Store, key, version
+from helpers.course.grade.store import Store, digest, version
 from helpers.course.grade.submissions import Submission, find_submissions
 
 
@@ -67,6 +69,12 @@ def grade(
             help="Canvas's gradebook or Moodle's grading worksheet, to be filled in."
         ),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="Grade on a Dask cluster: its scheduler's address, or `local`."
+        ),
+    ] = None,
 ) -> None:
     """Grade what was handed in: a gradebook, and a feedback page per student.
 
@@ -81,6 +89,7 @@ def grade(
             workers=workers,
             overrides=overrides,
             roster=roster,
+            cluster=cluster,
         )
     except GradeError as error:
         print(error, file=sys.stderr)
@@ -99,6 +108,7 @@ def grade_all(
     workers: int = 2,
     overrides: Path | None = None,
     roster: Path | None = None,
+    cluster: str | None = None,
 ) -> Results:
     """Grade every file that was handed in, and write all that comes of it.
 
@@ -113,6 +123,7 @@ def grade_all(
         workers: how many submissions run at once.
         overrides: see `policy`; by default `output/overrides.csv`, if there.
         roster: see `lms`.
+        cluster: see `cluster`; None for this machine alone.
 
     Raises:
         GradeError: the arguments do not fit, or the solution fails its own checks on
@@ -129,13 +140,14 @@ def grade_all(
     policy = read_policy(overrides, exercise.checks, students)
     rosters = _rosters(found, roster)
     sweep(output)
-    digest = version(exercise, **limits._asdict())
-    store = Store(output / "store", digest)
-    counted, others = one_per_student(_rows(exercise, found, store, limits, workers))
+    edition = version(exercise, **limits._asdict())
+    store = Store(output / "store", edition)
+    marking = partial(_scheduler(cluster), exercise, limits=limits, workers=workers)
+    counted, others = one_per_student(_rows(exercise, found, store, marking))
     submitted = {k: v for one in rosters for k, v in one.submitted.items()}
     results = Results(
         exercise.name,
-        digest,
+        edition,
         {name: exercise.possible(name) for name in exercise.checks},
         [policy.apply(row, submitted.get(row.student)) for row in counted],
         others,
@@ -160,14 +172,13 @@ def _rows(
     exercise: Exercise,
     found: list[Submission],
     store: Store,
-    limits: Limits,
-    workers: int,
+    marking: Callable[..., Iterator[tuple[str, Graded]]],
 ) -> list[Graded]:
     """The result of each file: from the store, or graded now."""
     keys, results = {}, {}
     for submission in found:
         try:
-            keys[submission] = key(submission.read())
+            keys[submission] = digest(submission.read())
         except Unreadable as error:
             keys[submission] = submission.file
             results[submission.file] = unread(exercise, str(error))
@@ -176,11 +187,24 @@ def _rows(
             results[name] = kept
     todo = {name: one for one, name in keys.items() if name not in results}
     if todo:
-        done = mark_here(exercise, todo, limits, workers=workers)
+        done = marking(todo=todo)
         for name, graded in tqdm(done, "submissions", len(todo), unit="file"):
             store.put(name, graded)
             results[name] = graded
     return [_named(results[name], one) for one, name in keys.items()]
+
+
+def _scheduler(cluster: str | None) -> Callable[..., Iterator[tuple[str, Graded]]]:
+    """What grades submissions: `mark_here`, or the same on a cluster."""
+    if cluster is None:
+        return mark_here
+    try:
+        from helpers.course.grade.cluster import mark_on_cluster
+    except ImportError:
+        raise GradeError(
+            "--cluster needs dask.distributed: pip install 'distributed>=2025.7'"
+        ) from None
+    return partial(mark_on_cluster, address=cluster)
 
 
 def _named(graded: Graded, submission: Submission) -> Graded:

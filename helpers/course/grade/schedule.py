@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from typing import NamedTuple
 
+from helpers.course.grade import GradeError
 from helpers.course.grade.exercise import Exercise
-from helpers.course.grade.mark import check_solution, handed_in, mark, unread
+from helpers.course.grade.mark import check_solution, handed_in, mark
 from helpers.course.grade.read import Unreadable
 from helpers.course.grade.runner import Runner, open_runner
 from helpers.course.grade.score import Graded
+from helpers.course.grade.store import digest
 from helpers.course.grade.submissions import Submission
 
 
@@ -44,14 +47,17 @@ def mark_here(
         A key and its result, as each ends.
 
     Raises:
-        GradeError: the isolation can't be had, or the solution fails its own checks.
+        GradeError: the isolation can't be had, the solution fails its own checks, or a
+            file changed.
     """
-    with open_runner(**limits._asdict(), preload=exercise.imports) as runner:
+    with open_runner(
+        **limits._asdict(), preload=exercise.imports, given=exercise.given
+    ) as runner:
         check_solution(exercise, mark(exercise, handed_in(exercise), runner))
         pool = ThreadPoolExecutor(workers)
         try:
             jobs = {
-                pool.submit(_mark_file, exercise, submission, runner): key
+                pool.submit(_mark, exercise, key, submission, runner): key
                 for key, submission in todo.items()
             }
             for job in as_completed(jobs):
@@ -60,8 +66,19 @@ def mark_here(
             pool.shutdown(cancel_futures=True)
 
 
-def _mark_file(exercise: Exercise, submission: Submission, runner: Runner) -> Graded:
-    try:
-        return mark(exercise, submission.read(), runner)
-    except Unreadable as error:  # it was readable a moment ago
-        return unread(exercise, str(error))
+def content(key: str, submission: Submission) -> bytes:
+    """What was handed in, which must still be what `key` stands for.
+
+    Raises:
+        GradeError: the file changed since the run began.
+    """
+    with suppress(Unreadable):
+        if digest(data := submission.read()) == key:
+            return data
+    raise GradeError(f"{submission.file}: changed while it was graded; grade again")
+
+
+def _mark(
+    exercise: Exercise, key: str, submission: Submission, runner: Runner
+) -> Graded:
+    return mark(exercise, content(key, submission), runner)

@@ -54,15 +54,15 @@ def version(exercise: Exercise, **settings: float | str) -> str:
         exercise: what is graded.
         settings: such as the time limits, by name.
     """
-    digest = hashlib.sha256()
-    digest.update(json.dumps([exercise.name, settings], sort_keys=True).encode())
+    total = hashlib.sha256()
+    total.update(json.dumps([exercise.name, settings], sort_keys=True).encode())
     for cell in exercise.cells:
         text = json.dumps(cell, sort_keys=True) + exercise.released.get(cell.id, "")
-        digest.update(text.encode("utf-8", "replace"))
+        total.update(text.encode("utf-8", "replace"))
     for path in _code(exercise):
         name = path.relative_to(_HELPERS).as_posix()
-        digest.update(name.encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
+        total.update(name.encode() + path.read_bytes())
+    return total.hexdigest()[:16]
 
 
 def _code(exercise: Exercise) -> list[Path]:
@@ -79,6 +79,6 @@ def _code(exercise: Exercise) -> list[Path]:
     return sorted(found)
 
 
-def key(data: bytes) -> str:
+def digest(data: bytes) -> str:
     """The name of a submission's result: a digest of what was handed in."""
     return hashlib.sha256(data).hexdigest()

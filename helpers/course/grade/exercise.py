@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 from helpers.course.build import ROOT, find_sources
 from helpers.course.grade import GradeError
 from helpers.course.grade.code import imported
+from helpers.course.grade.given import independent
 from helpers.course.sources import (
     SourceError,
     make_exercise,
@@ -62,6 +63,11 @@ class Exercise:
     def imports(self) -> list[str]:
         """The modules that given cells and checks import, and names from them."""
         return sorted(set().union(*(imported(cell.source) for cell in self.cells)))
+
+    @cached_property
+    def given(self) -> list[NotebookNode]:
+        """The given cells that compute the same whatever was answered."""
+        return independent(self.cells)
 
     def possible(self, name: str) -> float:
         """The points that a question is worth."""

@@ -1,8 +1,9 @@
 """Where submissions run: one way in, whatever isolation the machine offers."""
 
+import copy
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +12,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from helpers.course.grade import GradeError
+from helpers.course.grade.code import imported
 from helpers.course.grade.connection import Connection
 from helpers.course.grade.run import Record, Times, run
 
@@ -39,13 +41,21 @@ class _Runner:
         isolation: str,
         times: Times,
         fork: Callable[[Path], Connection] | None = None,
+        ready: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
         self.isolation = isolation
         self._times = times
         self._fork = fork
+        self._ready = ready or {}  # id → a cell's source, and what stands in for it
 
     def run(self, notebook: NotebookNode) -> list[Record]:
+        notebook = copy.copy(notebook)
+        notebook.cells = [self._shorten(cell) for cell in notebook.cells]
         return run(notebook, self._times, self._fork)
+
+    def _shorten(self, cell: NotebookNode) -> NotebookNode:
+        source, call = self._ready.get(cell.id, ("", ""))
+        return NotebookNode(cell, source=call) if cell.source == source else cell
 
 
 @contextmanager
@@ -55,6 +65,7 @@ def open_runner(
     timeout: float = 60.0,
     total: float = 600.0,
     preload: Sequence[str] = (),
+    given: Sequence[NotebookNode] = (),
 ) -> Iterator[Runner]:
     """Open what runs submissions; leaving the block ends every process it started.
 
@@ -74,6 +85,8 @@ def open_runner(
         timeout: seconds that one cell may take.
         total: seconds that one submission may take.
         preload: modules that are imported once, before the first submission.
+        given: from `given.independent`; cells that run once, before the first
+            submission. Each kernel takes over what they bound when their turn comes.
 
     Raises:
         GradeError: no such isolation, or "require" where bubblewrap does not work.
@@ -84,7 +97,7 @@ def open_runner(
     reasons = []
     for kind in _KINDS[isolation]:
         try:
-            with _open(kind, times, preload) as runner:
+            with _open(kind, times, preload, given) as runner:
                 if reasons:
                     print(f"isolation: {kind} only; {reasons[0]}", file=sys.stderr)
                 yield runner
@@ -102,22 +115,34 @@ class _Unavailable(Exception):
 
 
 @contextmanager
-def _open(kind: str, times: Times, preload: Sequence[str]) -> Iterator[_Runner]:
+def _open(
+    kind: str, times: Times, preload: Sequence[str], given: Sequence[NotebookNode]
+) -> Iterator[_Runner]:
     if kind == "none":
         yield _Runner(kind, times)
         return
     if os.name != "posix":
         raise _Unavailable(f"{sys.platform} cannot fork")
+    from helpers.course.grade import once
     from helpers.course.grade.sandbox import WarmParent
 
     try:
         parent = WarmParent(
-            isolated=kind == "bubblewrap", cpu_seconds=times.total, preload=preload
+            isolated=kind == "bubblewrap",
+            cpu_seconds=times.total,
+            preload=preload,
+            given=[(cell.id, cell.source) for cell in given],
         )
     except GradeError as error:
         raise _Unavailable(str(error)) from None
     with parent:
-        runner = _Runner(kind, times, parent.fork)
+        # Imports are cheap the second time, and seeds beside them must be set again.
+        ready = {
+            cell.id: (cell.source, once.call(cell.id))
+            for cell in given
+            if cell.id in parent.prepared and not imported(cell.source)
+        }
+        runner = _Runner(kind, times, parent.fork, ready)
         if any(record.outcome != "passed" for record in runner.run(_probe())):
             raise _Unavailable("a kernel inside it does not answer")
         yield runner

@@ -8,9 +8,9 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryFile
 from threading import Lock
 from typing import Self
 
@@ -35,18 +35,28 @@ class WarmParent:
         isolated: whether it runs inside bubblewrap.
         cpu_seconds: that each process of a kernel may use.
         preload: the modules that it imports first.
+        given: id and source of the cells that it runs then.
+
+    Attributes:
+        prepared: the ids of the cells that it could run.
 
     Raises:
         GradeError: it does not start; the message says what the machine said.
     """
 
     def __init__(
-        self, *, isolated: bool, cpu_seconds: float, preload: Sequence[str] = ()
+        self,
+        *,
+        isolated: bool,
+        cpu_seconds: float,
+        preload: Sequence[str] = (),
+        given: Sequence[tuple[str, str]] = (),
     ) -> None:
         self._settings = {
             "namespaces": isolated,
             "cpu_seconds": cpu_seconds,
             "preload": list(preload),
+            "given": list(given),
         }
         self._lock = Lock()
         self._start()
@@ -89,18 +99,23 @@ class WarmParent:
         socket.send_fds(self._control, [request], fds)
         self._wait()
 
-    def _wait(self) -> None:
-        if not self._control.recv(1):
-            raise ConnectionResetError
+    def _wait(self) -> bytes:
+        """What the warm parent says up to the end of the line."""
+        said = b""
+        while not said.endswith(b"\n"):
+            said += (more := self._control.recv(65536))
+            if not more:
+                raise ConnectionResetError("it ended at once")
+        return said
 
     def _start(self) -> None:
         self._control, theirs = socket.socketpair()
         self._control.settimeout(_IMPORTS)
         program = [sys.executable, "-m", "helpers.course.grade.warm"]
-        program += [str(theirs.fileno()), json.dumps(self._settings)]
+        program.append(str(theirs.fileno()))
         if self._settings["namespaces"]:
             program = [*_bubblewrap(), *program]
-        with TemporaryFile() as log, theirs:
+        with tempfile.TemporaryFile() as log, theirs:
             self._process = subprocess.Popen(
                 program,
                 env=_environment(),
@@ -108,11 +123,13 @@ class WarmParent:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                cwd=tempfile.gettempdir(),
                 start_new_session=True,
             )
             theirs.close()
             try:
-                self._wait()
+                self._control.sendall(json.dumps(self._settings).encode() + b"\n")
+                self.prepared = json.loads(self._wait())
             except OSError as error:
                 self._stop()
                 log.seek(0)
@@ -134,6 +151,7 @@ def _environment() -> dict[str, str]:
     return threads | {
         "COURSE_DATA": str(cache_folder()),
         "LANG": "C.UTF-8",
+        "MPLBACKEND": "agg",
         "PATH": os.pathsep.join((sysconfig.get_path("scripts"), "/usr/bin", "/bin")),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
@@ -157,6 +175,7 @@ def _bubblewrap() -> list[str]:
     command += ["--hostname", "grading", "--new-session"]
     command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", FOLDER]
     command += ["--setenv", "HOME", FOLDER, "--setenv", "TMPDIR", FOLDER]
+    command += ["--chdir", FOLDER]
     own = [*{sys.base_prefix, sys.prefix}, _HELPERS, CATALOG, cache_folder()]
     made: set[Path] = set()
     for path in [*map(Path, _SYSTEM), *map(Path, own)]:

@@ -28,9 +28,10 @@ from pathlib import Path
 import psutil
 import zmq
 from ipykernel.kernelapp import IPKernelApp
+from tqdm import tqdm
 from traitlets.config import Config
 
-from helpers.course.grade import limits
+from helpers.course.grade import limits, once
 from helpers.course.grade.connection import CHANNELS, ports
 
 # What a kernel imports when it starts, and when it shows its first traceback.
@@ -62,12 +63,15 @@ class ForkedKernel(IPKernelApp):
 
 
 def main() -> None:
-    """Serve requests until the grader goes: `warm.py FD SETTINGS`."""
+    """Serve requests on the socket `sys.argv[1]` until the grader goes."""
     control = socket.socket(fileno=int(sys.argv[1]))
-    settings = json.loads(sys.argv[2])
+    settings = json.loads(control.makefile("rb").readline())
+    tqdm.monitor_interval = 0  # no thread that a fork would lose
     for name in (*_KERNEL, *settings["preload"]):
         with suppress(Exception):  # the notebook will say what is wrong with it
             importlib.import_module(name)
+    prepared = once.prepare(settings["given"])
+    control.sendall(json.dumps(prepared).encode())
     if not settings["namespaces"] and sys.platform == "linux":
         limits.adopt_orphans()
     gc.collect()
@@ -175,7 +179,9 @@ def _serve(request: dict, listeners: list[int], user: int) -> None:
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()  # or all submissions would draw the same numbers
     ForkedKernel.listeners = tuple(listeners)
+    os.environ.pop("MPLBACKEND", None)
     app = ForkedKernel.instance(
+        user_ns=once.namespace,
         transport="ipc",
         ip="kernel",
         **ports(),
@@ -184,6 +190,8 @@ def _serve(request: dict, listeners: list[int], user: int) -> None:
     )
     app.session.key = request["key"].encode()
     app.initialize([])
+    if "matplotlib" in sys.modules:  # or else it looks for a backend by itself
+        app.shell.enable_matplotlib("inline")
     app.start()
 
 

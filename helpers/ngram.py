@@ -75,6 +75,10 @@ class NGramCounts:
         """Number of n-grams of each length; of length 0 there is one."""
         return [1, *(len(table.keys) for table in self.tables)]
 
+    def up_to(self, order: int) -> "NGramCounts":
+        """Return the n-grams of at most `order` words, what a shorter count gives."""
+        return NGramCounts(self.vocabulary_size, self.tables[:order])
+
     def id_of(self, words: Sequence[int]) -> int:
         """Return the id of one n-gram among those of its length, -1 if unseen."""
         found = 0

@@ -146,6 +146,15 @@ def test_counts_equal_a_counter(order):
         grams_before = grams
 
 
+def test_shorter_counts_are_those_of_a_lower_order():
+    ids, starts = random_text(2)
+    got = count_ngrams(ids, 4, V, starts).up_to(2)
+    want = count_ngrams(ids, 2, V, starts)
+    assert got.order == 2
+    for a, b in zip(continuation_counts(got), continuation_counts(want), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_continuation_counts_equal_sets_of_left_neighbours():
     ids, starts = random_text(1)
     counted = count_ngrams(ids, 3, V, starts)

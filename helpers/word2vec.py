@@ -149,6 +149,14 @@ def train(
 ) -> Iterator[float]:
     """Train on every block in turn, `epochs` times, with a falling learning rate.
 
+    Args:
+        learner: what is trained; it brings its text.
+        epochs: passes over the text.
+        learning_rate: at the start.
+        threads: how many train at once.
+        description: the progress bar's.
+        stops: see below.
+
     Yields:
         The share that is done, before the start and at `stops` evenly spaced points.
         No thread is at work meanwhile.
@@ -191,9 +199,9 @@ class Learner:
         self.output_limits = self.step_limits(predicted)
 
     def step_limits(self, pairs: NDArray[np.float64]) -> Tensor:
-        """Return the largest learning rate (V, 1) of words in so many pairs (V,).
+        """Return the largest learning rates (n, 1) of vectors in so many pairs (n,).
 
-        A word in n pairs of a batch takes n steps from one point: with rate * n well
+        A vector in k pairs of a batch takes k steps from one point: with rate * k well
         above 1 they overshoot together.
         """
         limits = STEP_LIMIT / torch.from_numpy(pairs)[:, None]

@@ -34,8 +34,9 @@ from distributed import (
 )
 
 from helpers.course.grade import GradeError
+from helpers.course.grade.blind import blinded
 from helpers.course.grade.exercise import Exercise
-from helpers.course.grade.mark import check_solution, failed, handed_in, mark
+from helpers.course.grade.mark import check_solution, failed, mark
 from helpers.course.grade.runner import Runner, open_runner
 from helpers.course.grade.schedule import Limits, content
 from helpers.course.grade.score import Graded
@@ -188,7 +189,6 @@ class _Grader(WorkerPlugin):
                 **limits, preload=self.exercise.imports, given=self.exercise.given
             )
         )
-        check_solution(
-            self.exercise, mark(self.exercise, handed_in(self.exercise), runner)
-        )
-        self.runner = runner
+        exercise, graded = blinded(self.exercise, runner)
+        check_solution(exercise, graded)
+        self.exercise, self.runner = exercise, runner

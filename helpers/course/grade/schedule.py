@@ -6,8 +6,9 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from helpers.course.grade import GradeError
+from helpers.course.grade.blind import blinded
 from helpers.course.grade.exercise import Exercise
-from helpers.course.grade.mark import check_solution, handed_in, mark
+from helpers.course.grade.mark import check_solution, mark
 from helpers.course.grade.read import Unreadable
 from helpers.course.grade.runner import Runner, open_runner
 from helpers.course.grade.score import Graded
@@ -53,7 +54,8 @@ def mark_here(
     with open_runner(
         **limits._asdict(), preload=exercise.imports, given=exercise.given
     ) as runner:
-        check_solution(exercise, mark(exercise, handed_in(exercise), runner))
+        exercise, graded = blinded(exercise, runner)
+        check_solution(exercise, graded)
         pool = ThreadPoolExecutor(workers)
         try:
             jobs = {

@@ -1,8 +1,9 @@
 """From the records of a run to points, verdicts and what a student may read of them.
 
 A check earns its points if and only if nbval found that it printed what it printed for
-the solution. What a student's code printed after the first hidden check ran is not
-passed on, since it could hold the inputs of hidden checks.
+the solution, and that its copy (see `blind`) told the same values. What a student's
+code printed after the first hidden check ran is not passed on, since it could hold the
+inputs of hidden checks.
 """
 
 from collections.abc import Sequence
@@ -23,6 +24,11 @@ REASONS = {
     "killed": "stopped the grader",
 }
 """Why the rest of a submission did not run."""
+
+_UNTOLD = (
+    "The check printed what it should, but your code did not compute these values when "
+    "the grader asked for them directly."
+)
 
 
 @dataclass(frozen=True)
@@ -97,12 +103,22 @@ def score(
 ) -> list[QuestionResult]:
     """The result of each question, in the order of the notebook."""
     by_id = {record.id: record for record in records}
+    copies = {
+        cell.metadata["values"]: cell.id
+        for cell in exercise.cells
+        if "values" in cell.metadata
+    }
     hidden = {c.id for c in exercise.cells if is_hidden(c)}
+    hidden |= {copies[name] for name in hidden & copies.keys()}
     ran = [record.id for record in records if record.outcome != "skipped"]
     # Ids of the cells whose output no hidden check can have leaked into.
     first = next((i for i, name in enumerate(ran) if name in hidden), len(ran))
     clean = set(ran[:first])
-    return [_question(exercise, merged, name, by_id, clean) for name in exercise.checks]
+    told = {check: by_id.get(copy) for check, copy in copies.items()}
+    return [
+        _question(exercise, merged, name, by_id, told, clean)
+        for name in exercise.checks
+    ]
 
 
 def status(records: Sequence[Record]) -> tuple[str, list[str]]:
@@ -131,6 +147,7 @@ def _question(
     merged: Merged,
     name: str,
     by_id: dict[str, Record],
+    told: dict[str, Record | None],
     clean: set[str],
 ) -> QuestionResult:
     results, own = [], []
@@ -138,17 +155,22 @@ def _question(
         if cell.metadata.get("question") == name and cell.id in by_id:
             own.append((cell.source, by_id[cell.id]))
     for check in exercise.checks[name]:
-        record = by_id.get(check.id)
+        record, copy = by_id.get(check.id), told.get(check.id)
+        if copy and copy.stopped:
+            record = copy
         if record is None or record.outcome in ("skipped", "error"):
             results.append(_missed(check, "did not run"))
         else:
             message = _message(check, record, merged, record.id in clean)
             passed = record.outcome == "passed"
+            if passed and check.id in told and not (copy and copy.outcome == "passed"):
+                passed, message = False, _UNTOLD
             earned = points(check) if passed else 0
             results.append(
                 CheckResult(_title(check), earned, points(check), passed, message)
             )
-    seen = [*(r for _, r in own), *(by_id.get(c.id) for c in exercise.checks[name])]
+    ids = [check.id for check in exercise.checks[name]]
+    seen = [*(record for _, record in own), *map(told.get, ids), *map(by_id.get, ids)]
     remarks = [text for pair in own if (text := _remark(*pair, clean))]
     verdict = _verdict(name in merged.unanswered, results, seen)
     seconds = round(sum(record.seconds for record in seen if record), 3)

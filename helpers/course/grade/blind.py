@@ -1,0 +1,176 @@
+"""The grader's copy of each check: it prints the student's values and knows no others.
+
+A check compares in the process in which the student's code runs, so that this code can
+get at the expected values, or at the comparison. Its copy, which runs just before it,
+keeps the student's side only: `c.close("loss", f(x), g(x))` becomes
+`tell("loss", f(x))`, and what only `g(x)` needed is left out. What the copy prints must
+agree with what it prints for the solution; see `values`. The check itself must pass
+too: it says what is wrong, and it judges properties that have no value.
+"""
+
+import ast
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+
+import nbformat
+from nbformat import NotebookNode
+
+from helpers.course.grade import values
+from helpers.course.grade.code import parse
+from helpers.course.grade.exercise import Exercise
+from helpers.course.grade.mark import handed_in, mark
+from helpers.course.grade.run import Record
+from helpers.course.grade.runner import Runner
+from helpers.course.grade.score import Graded
+from helpers.course.sources import is_hidden, role, tags
+
+_VALUES = f'__import__("{values.__name__}", fromlist="_")'
+_KEPT = {"close": ("rtol", "atol"), "show": ("digits",)}
+
+
+def blinded(exercise: Exercise, runner: Runner) -> tuple[Exercise, Graded]:
+    """The exercise with a copy of each check, and what the solution earns on it.
+
+    The solution runs twice: to learn what each copy prints, and to see that it prints
+    it again. A copy that does not is left out; all are where checks fail because of
+    them.
+
+    Args:
+        exercise: what is to be graded.
+        runner: that submissions will run in.
+    """
+    watch = _Watch(runner)
+    copies = {c.id: copy for c in exercise.cells if (copy := _copy(c))}
+    mark(_insert(exercise, copies), handed_in(exercise), watch)
+    printed = {record.id: record.printed for record in watch.records}
+    for name, copy in list(copies.items()):
+        if text := printed.get(copy.id):
+            copy.execution_count = 1
+            copy.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text)]
+        else:
+            del copies[name]
+    complete = _insert(exercise, copies)
+    graded = mark(complete, handed_in(exercise), watch)
+    failed = {record.id for record in watch.records if record.outcome != "passed"}
+    steady = {name: copy for name, copy in copies.items() if copy.id not in failed}
+    if len(steady) < len(copies):
+        complete = _insert(exercise, steady)
+        graded = mark(complete, handed_in(exercise), runner)
+    if any(q.points < q.possible for q in graded.questions):
+        # Perhaps a check draws from a generator that its copy has drawn from.
+        return exercise, mark(exercise, handed_in(exercise), runner)
+    return complete, graded
+
+
+class _Watch:
+    """A runner that remembers the records of the last run."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.isolation = runner.isolation
+        self.records: list[Record] = []
+        self._runner = runner
+
+    def run(self, notebook: NotebookNode) -> list[Record]:
+        self.records = self._runner.run(notebook)
+        return self.records
+
+
+def _insert(exercise: Exercise, copies: dict[str, NotebookNode]) -> Exercise:
+    solution = NotebookNode(exercise.solution)
+    solution.cells = []
+    for cell in exercise.solution.cells:
+        solution.cells += [*filter(None, [copies.get(cell.id)]), cell]
+    return Exercise(exercise.name, solution)
+
+
+def _copy(cell: NotebookNode) -> NotebookNode | None:
+    source = blind(cell.source) if role(cell) == "check" else None
+    if source is None:
+        return None
+    copy = nbformat.v4.new_code_cell(source, id=f"{cell.id}-values")
+    copy.metadata |= {"values": cell.id, "hidden": is_hidden(cell), "tags": tags(cell)}
+    return copy
+
+
+def blind(source: str) -> str | None:
+    r"""A check without its expected values; None where nothing would be left to tell.
+
+    >>> source = 'with check("Two") as c:\n    want = 2\n    c.equal("n", f(), want)'
+    >>> print(blind(source).replace(_VALUES, "values"))
+    with values.untouched():
+        with check('Two') as c:
+            values.tell('n', f())
+    """
+    tree = parse(source)
+    if tree is None:
+        return None
+    rewrite = _Rewrite()
+    tree = rewrite.visit(tree)
+    if not rewrite.told:
+        return None
+    while _prune(tree, _used(tree)):
+        pass
+    body = textwrap.indent(ast.unparse(ast.fix_missing_locations(tree)), "    ")
+    return f"with {_VALUES}.untouched():\n{body}".replace("'TELL'", f"{_VALUES}.tell")
+
+
+class _Rewrite(ast.NodeTransformer):
+    """Turns comparisons into calls of `tell`."""
+
+    told = 0
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        given = {k.arg: k.value for k in node.keywords}
+        names = {
+            "equal": ("name", "got"),
+            "close": ("name", "got"),
+            "shape": ("name", "got"),
+            "show": ("name", "value"),
+            "true": ("name", "condition", "value"),
+        }.get(method)
+        if names is None or not isinstance(node.func.value, ast.Name):
+            return node
+        given |= dict(zip(names, node.args, strict=False))
+        if any(name not in given for name in names):
+            return node
+        self.told += 1
+        told = [given[name] for name in names]
+        if method == "true":
+            told = [told[0], ast.Tuple(told[1:], ast.Load())]
+        kept = _KEPT.get(method, ())
+        keywords = [ast.keyword(k, given[k]) for k in kept if k in given]
+        return ast.Call(ast.Constant("TELL"), told, keywords)
+
+
+def _used(tree: ast.AST) -> Counter[str]:
+    return Counter(
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    )
+
+
+def _prune(tree: ast.AST, used: Counter[str]) -> bool:
+    """Take out assignments to names that nothing uses; whether there were any."""
+    pruned = False
+    for node in ast.walk(tree):
+        body: Sequence[ast.stmt]
+        for field in ("body", "orelse"):
+            body = getattr(node, field, None)
+            if isinstance(body, list) and any(_is_unused(s, used) for s in body):
+                kept = [s for s in body if not _is_unused(s, used)]
+                setattr(node, field, kept or [ast.Pass()])
+                pruned = True
+    return pruned
+
+
+def _is_unused(statement: ast.stmt, used: Counter[str]) -> bool:
+    if not isinstance(statement, ast.Assign):
+        return False
+    names = [n for target in statement.targets for n in ast.walk(target)]
+    stored = [n.id for n in names if isinstance(n, ast.Name)]
+    plain = all(isinstance(n, ast.Name | ast.Tuple | ast.Store) for n in names)
+    return plain and not any(used[name] for name in stored)

@@ -48,6 +48,10 @@ class CheckResult:
     possible: float
     passed: bool
     message: str
+    """What the student may read of it."""
+    printed: str = ""
+    """What it printed if it was not passed: not for students, who could read the inputs
+    of hidden checks from it."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,10 @@ def _question(
                 passed, message = False, _UNTOLD
             earned = points(check) if passed else 0
             results.append(
-                CheckResult(_title(check), earned, points(check), passed, message)
+                CheckResult(
+                    *(_title(check), earned, points(check), passed, message),
+                    printed="" if passed or record.stopped else record.printed,
+                )
             )
     ids = [check.id for check in exercise.checks[name]]
     seen = [*(record for _, record in own), *map(told.get, ids), *map(by_id.get, ids)]

@@ -267,7 +267,7 @@ def test_notes_tell_what_happened(graded):
     assert "the file is empty" in notes["empty.ipynb"]
     assert "ran out of time" in notes["loop.ipynb"]
     assert notes["folder/homework.ipynb"] == (
-        "folder/homework.ipynb counts; also handed in: folder/draft.ipynb "
+        "homework.ipynb counts; also handed in: draft.ipynb "
         "(its JSON is cut off: the file is incomplete)"
     )
 

@@ -121,8 +121,8 @@ def test_the_best_notebook_of_a_student_counts():
         *("ann/a.pdf", "ann/b.ipynb", "ann/d.ipynb", "ben/a.pdf")
     ]
     assert counted[0].notes == [
-        "ann/c.ipynb counts; also handed in: ann/a.pdf (not a notebook), ann/b.ipynb "
-        "(0 points), ann/d.ipynb (3 points)"
+        "c.ipynb counts; also handed in: a.pdf (not a notebook), b.ipynb (0 points), "
+        "d.ipynb (3 points)"
     ]
     assert not rows[2].notes
 

@@ -1,10 +1,14 @@
-"""Grade a folder of submissions: from files to a gradebook and feedback pages.
+"""Grade what a class handed in: from files to a gradebook and feedback pages.
 
-A submission passes through five steps, a module each: `submissions` finds the files,
-`read` takes the cells out of a file, `merge` carries the student's answers into the
-instructor's notebook, `run` has `pytest --nbval` run that in a process of its own, and
-`score` turns what the run recorded into points. `gradebook` and `feedback` write it
-down; `command` ties the steps together.
+A submission passes through these modules: `submissions` finds its file in a folder or
+zip, `read` takes the cells out of it, `merge` carries the student's answers into the
+instructor's notebook, `runner` has `pytest --nbval` run that in isolation, and `score`
+turns what was recorded into points. `mark` is all of this for one submission: a pure
+function of the exercise and the bytes handed in.
+
+`schedule` marks many on this machine, `cluster` on several. `store` keeps each result
+as it comes, `policy` applies what the instructor decided, `outputs` writes it all down
+(`results`, `gradebook`, `feedback`, `lms`), and `command` ties the steps together.
 """
 
 

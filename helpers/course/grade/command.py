@@ -13,7 +13,7 @@ from tqdm import tqdm
 from helpers.course.grade import GradeError
 from helpers.course.grade.exercise import Exercise, load_exercise
 from helpers.course.grade.files import sweep
-from helpers.course.grade.lms import Roster, make_roster, read_roster, write_import
+from helpers.course.grade.lms import Roster, make_roster, read_roster
 from helpers.course.grade.mark import unread
 from helpers.course.grade.outputs import write_outputs
 from helpers.course.grade.policy import read_policy
@@ -97,6 +97,9 @@ def grade(
     full = sum(row.status == "graded" for row in results.submissions)
     students = len(results.submissions)
     print(f"{students} students, {full} graded in full: {output / 'gradebook.csv'}")
+    for row in results.submissions:
+        if row.status != "graded":
+            print(f"  {row.student}: {row.status}; {'; '.join(row.notes)}")
 
 
 def grade_all(
@@ -152,9 +155,7 @@ def grade_all(
         [policy.apply(row, submitted.get(row.student)) for row in counted],
         others,
     )
-    write_outputs(output, exercise, results)
-    for one in rosters:
-        write_import(output, one, results)
+    write_outputs(output, exercise, results, rosters)
     return results
 
 
@@ -178,13 +179,14 @@ def _rows(
     keys, results = {}, {}
     for submission in found:
         try:
-            keys[submission] = digest(submission.read())
+            name = digest(submission.read())
         except Unreadable as error:
-            keys[submission] = submission.file
-            results[submission.file] = unread(exercise, str(error))
-    for name in keys.values():
-        if kept := store.get(name):
-            results[name] = kept
+            name = submission.file
+            results[name] = unread(exercise, str(error))
+        else:
+            if kept := store.get(name):
+                results[name] = kept
+        keys[submission] = name
     todo = {name: one for one, name in keys.items() if name not in results}
     if todo:
         done = marking(todo=todo)

@@ -8,7 +8,7 @@ follow from the checks, are written out too; reading leaves them aside.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from helpers.course.grade.files import write_atomically
@@ -55,12 +55,16 @@ def one_per_student(rows: Sequence[Graded]) -> tuple[list[Graded], list[Graded]]
         best = max(own, key=lambda row: (row.status != "unreadable", row.total))
         rest = [row for row in own if row is not best]
         if rest:
-            names = ", ".join(f"{row.file} ({_in_short(row)})" for row in rest)
-            note = f"{best.file} counts; also handed in: {names}"
+            names = ", ".join(f"{_name(row)} ({_in_short(row)})" for row in rest)
+            note = f"{_name(best)} counts; also handed in: {names}"
             best = replace(best, notes=[*best.notes, note])
         counted.append(best)
         others += rest
     return counted, others
+
+
+def _name(row: Graded) -> str:
+    return PurePosixPath(row.file).name
 
 
 def _in_short(row: Graded) -> str:

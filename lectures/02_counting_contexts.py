@@ -485,16 +485,17 @@ print(
 # *bus* on the other; and the counts pressed onto the best line.
 
 # %%
-fig, axes = plt.subplots(1, 4, figsize=(11, 3))
-stages = [points, unit, toy_ppmi, line]
-titles = ["counts", "length 1", "PPMI", "counts, rank 1"]
-for ax, stage, title in zip(axes, stages, titles, strict=True):
-    for point, name, color in zip(stage, names, plots.COLORS, strict=False):
-        ax.plot(*zip((0, 0), point, strict=True), color=color, lw=1)
-        ax.plot(*point, "o", color=color, label=name)
-    if stage is line:
-        ax.plot(*np.stack([points, line]).transpose(2, 0, 1), "k:", lw=1)
-    ax.set(title=title, xlabel="cup", xlim=(0, None), ylim=(-0.03 * stage.max(), None))
+fig, axes = plt.subplots(1, 4, figsize=(11, 2.9))
+stages = {"counts": points, "length 1": unit, "PPMI": toy_ppmi, "rank 1": line}
+for ax, (title, stage) in zip(axes, stages.items(), strict=True):
+    for i, mark in enumerate("os^"):
+        x, y = stage[i]
+        ax.plot([0, x], [0, y], color=plots.COLORS[i], lw=1)
+        ax.plot(x, y, mark, color=plots.COLORS[i], label=names[i], clip_on=False)
+        if title == "rank 1":
+            ax.plot([points[i, 0], x], [points[i, 1], y], "k:", lw=1)
+    size = 1.1 * max(stage.max(), points.max() * (title == "rank 1"))
+    ax.set(title=title, xlabel="cup", xlim=(0, size), ylim=(0, size), aspect="equal")
 axes[0].set(ylabel="road")
 axes[0].legend(loc="upper left", fontsize=9)
 plt.show()
@@ -541,9 +542,24 @@ right.legend(loc="lower right")
 plt.show()
 
 # %% [markdown]
-# A hundred numbers judge better than the 29,789 they came from. What the SVD threw away was mostly
-# the accident of which pair happened to meet. And the strongest directions deserve no extra weight
-# (Levy, Goldberg and Dagan 2015 found so too): they tell frequent words from rare ones.
+# A hundred numbers judge better than the 29,789 they came from. Much of what the SVD threw away must
+# have been accident: which of the likely pairs happened to meet in this text. And $U_k$ beats $U_k S_k$
+# (Levy, Goldberg and Dagan 2015 found so too).
+#
+# **Predict before you run.** What does the strongest direction tell about a word? And the second? Its
+# two ends should help.
+
+# %% tags=["atol=0.011"]
+frequency = np.corrcoef(svd.U[:, 0], np.log(vocabulary.counts))[0, 1]
+print(f"first direction and log frequency: correlation {frequency:.2f}")
+order = np.argsort(svd.U[:, 1])
+for end, ids in [("one", order[-6:]), ("the other", order[:6])]:
+    print(f"{end} end of the second:", *sorted(vocabulary.decode(ids)))
+
+# %% [markdown]
+# The first says how frequent a word is, which says little about its meaning, and it is more than twice
+# as strong as any other. So do not let it weigh more. The second tells plants (the dictionaries are full of them)
+# from dates.
 #
 # ## 8 · Friends of friends
 #
@@ -578,7 +594,7 @@ for name, vectors in [("counts", met), ("k = 2 ", U[:, :2] * s[:2])]:
 #
 # Does it matter in real text? Take 100 words of middling frequency. Give ten occurrences of each the
 # name *a0*, *a1*, …, and ten others the name *b0*, *b1*, … Each *a* has a twin that means the same, but
-# of so few lines that they hardly share a context.
+# seen in so few lines that the two share few contexts.
 #
 # **Predict before you run.** For how many of the 100 is the twin the nearest of all *b*? By chance it
 # would be one.
@@ -586,17 +602,13 @@ for name, vectors in [("counts", met), ("k = 2 ", U[:, :2] * s[:2])]:
 # %% tags=["atol=0.031"]
 chosen = np.random.default_rng(0).choice(np.arange(500, 3000), 100, replace=False)
 labels = [f"{letter}{i}" for letter in "ab" for i in range(100)]
-twins = hide([*chosen, *chosen], 10, labels, seed=0)
-P_twins = ppmi(cooccurrence(twins, 5))
-P_twins /= sparse.linalg.norm(P_twins, axis=1)[:, None]
-short = truncated_svd(ppmi(cooccurrence(twins, 5)), 100).U
-short /= np.linalg.norm(short, axis=1, keepdims=True)
-a, b = slice(V, V + 100), slice(V + 100, V + 200)
-for name, cosines in [
-    ("sparse", (P_twins[a] @ P_twins[b].T).toarray()),
-    ("dense", short[a] @ short[b].T),
+P_twins = ppmi(cooccurrence(hide([*chosen, *chosen], 10, labels, seed=0), 5))
+for name, rows in [
+    ("sparse", P_twins[V:].toarray()),
+    ("dense", truncated_svd(P_twins, 100).U[V:]),
 ]:
-    found = np.mean(cosines.argmax(axis=1) == np.arange(100))
+    a, b = WordVectors(labels, rows).unit.reshape(2, 100, -1)
+    found = np.mean((a @ b.T).argmax(axis=1) == np.arange(100))
     print(f"{name:6} twin found: {found:.2f}")
 
 # %% [markdown]
@@ -638,7 +650,7 @@ plt.show()
 #
 # ## 10 · Pictures, and how they mislead
 #
-# Six groups of words, each with the same mark. The picture shows their 100-dimensional vectors in two
+# Seven groups of seven words, a mark for each group. The picture shows their 100-dimensional vectors in two
 # dimensions: on the left by PCA, which keeps the directions in which they spread most; on the right by
 # **t-SNE** (van der Maaten and Hinton 2008), which tries to keep each point's *neighbours*. PCA has the
 # groups overlap in the middle, t-SNE sets them apart as islands.
@@ -651,34 +663,34 @@ groups = {
     "animals": "horse dog wolf sheep goat cow pig",
     "body": "arm leg knee shoulder neck elbow foot",
     "law": "judge court jury trial lawyer verdict witness",
+    "family": "mother father brother sister daughter son wife",
 }
 dense = WordVectors(vocabulary.words, svd.U)
 members = [word for group in groups.values() for word in group.split()]
-vectors = dense.unit[[dense.row(word) for word in members]]  # (42, 100)
+vectors = dense.unit[[dense.row(word) for word in members]]  # (49, 100)
 flat = {
     "PCA": PCA(2).fit_transform(vectors),
     "t-SNE": TSNE(perplexity=6, random_state=2).fit_transform(vectors),
 }
-fig, axes = plt.subplots(1, 2, figsize=(11, 4.6))
+fig, axes = plt.subplots(1, 2, figsize=(10, 4.4))
 for ax, (name, xy) in zip(axes, flat.items(), strict=True):
     for i, group in enumerate(groups):
         own = xy[7 * i : 7 * i + 7]
-        ax.plot(*own.T, "os^Dv*"[i], color=plots.COLORS[i], label=group)
-        for point, word in list(zip(own, members[7 * i :], strict=False))[:3]:
-            ax.annotate(word, point, (3, 3), textcoords="offset points", size=9)
-    ax.set(title=name, xticks=[], yticks=[], xlabel="first", ylabel="second")
-axes[0].legend(fontsize=9, ncols=2)
+        ax.plot(*own.T, "os^Dv*P"[i], color=plots.COLORS[i])
+        ax.annotate(group, own.max(axis=0), (4, 2), textcoords="offset points")
+    ax.set(title=name, xticks=[], yticks=[])
+    ax.margins(x=0.15)
 plt.show()
 
 # %% [markdown]
-# Tempting. But test a picture on points whose truth you know. First, 150 points of pure noise, one
-# round cloud in 50 dimensions. Second, three clouds: two of them close together, the third ten times as
+# Tempting. But test a picture on points whose truth you know. First, 200 points of pure noise, one
+# round cloud in 10 dimensions. Second, three clouds: two of them close together, the third ten times as
 # far away and four times as wide.
 #
 # **Predict before you run.** What will t-SNE draw?
 
 # %%
-noise = rng.normal(size=(150, 50))
+noise = rng.normal(size=(200, 10))
 centers = np.zeros((3, 50))
 centers[1, 0], centers[2, 0] = 12, 120  # apart: 12 and about 120
 clouds = np.concatenate([
@@ -689,7 +701,7 @@ kind = np.repeat([0, 1, 2], 50)
 
 fig, axes = plt.subplots(2, 2, figsize=(9, 6))
 for row, data, perplexity, colors in [
-    (0, noise, 3, np.zeros(150, dtype=int)), (1, clouds, 20, kind)
+    (0, noise, 3, np.zeros(200, dtype=int)), (1, clouds, 20, kind)
 ]:  # fmt: skip
     drawn = PCA(2).fit_transform(data), TSNE(
         perplexity=perplexity, random_state=2

@@ -119,7 +119,6 @@ def train_glove(
 
     rng = np.random.default_rng(seed)
     blocks = max(BLOCKS, -(-len(vocabulary) // BLOCK_WORDS))
-    blocks = min(blocks, len(vocabulary))
     tiles = _cut(counts, blocks, x_max, power, torch.device(device))
     learner = _Learner(vocabulary, dim, blocks, rng, torch.device(device))
 

@@ -189,10 +189,13 @@ def _rows(
         keys[submission] = name
     todo = {name: one for one, name in keys.items() if name not in results}
     if todo:
-        done = marking(todo=todo)
-        for name, graded in tqdm(done, "submissions", len(todo), unit="file"):
+        every = len(set(keys.values()))
+        bar = tqdm(desc="submissions", total=every, initial=every - len(todo))
+        for name, graded in marking(todo=todo):
+            bar.update()
             store.put(name, graded)
             results[name] = graded
+        bar.close()
     return [_named(results[name], one) for one, name in keys.items()]
 
 

@@ -532,8 +532,19 @@ print("1,000 merges equal to SentencePiece's, in order:", same_pieces)
 print(f"lines cut alike: {sum(same_lines):,} of {len(botchan):,}")
 
 # %% [markdown]
-# All equal. `character_coverage=1.0` is needed: by default SentencePiece drops the rarest characters, and the words that
-# hold them then yield other pairs. Now tokenizers.
+# All equal, with one option set: `character_coverage=1.0`. **Predict before you run.** By default SentencePiece leaves the rarest
+# characters out of its vocabulary. What follows for the merges?
+
+# %%
+default = train_sentencepiece(botchan, model_type="bpe", vocab_size=2100)
+theirs = [default.id_to_piece(i) for i in range(len(default))]
+longer = ["".join(pair) for pair in train_bpe(book, merges=2000).merges]
+i = next(i for i in range(2000) if theirs[3 + i] != longer[i])
+print("left out:", *sorted(set("".join(book)) - set(theirs)))
+print(f"{i} merges equal; then ours is {longer[i]}, theirs {theirs[3 + i]}")
+
+# %% [markdown]
+# Without V, no `▁V`. All else is alike. Now tokenizers.
 
 # %%
 tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
@@ -625,7 +636,7 @@ print("equal to tokenizers':   ", tokens == [theirs.encode(w).tokens for w in wo
 # %% [markdown]
 # ## 7 · The unigram model: all ways at once
 #
-# BPE decides step by step, longest match from left to right. The **unigram model** (Kudo 2018) gives each piece $x$ a probability and takes
+# BPE merges step by step, WordPiece takes the longest piece; neither thinks twice. The **unigram model** (Kudo 2018) gives each piece $x$ a probability and takes
 # the cut $x_1 … x_m$ of the whole word that is likeliest:
 #
 # $$P(x_1, …, x_m) = \prod_{i=1}^{m} p(x_i) \tag{7}$$
@@ -930,8 +941,8 @@ plt.show()
 # ## 10 · Vectors from pieces
 #
 # Word vectors (lecture 03) have the unknown-word problem too. **fastText** (Bojanowski et al. 2017) gives a vector $z_g$ to
-# each character n-gram $g$ of 3 to 6 characters, with `<` and `>` to mark the word's ends, and makes the vector of a word $w$ from those of its n-grams $G_w$. The paper's
-# eq. (3) sums them; its program and gensim take the mean, and add the word's own vector if it is known:
+# each character n-gram $g$ of 3 to 6 characters, with `<` and `>` to mark the word's ends, and makes the vector of a word $w$ from those of its n-grams $G_w$. The paper
+# (section 3.2) sums them; its program and gensim take the mean, and count the word's own vector in if it is known:
 #
 # $$v_w = \frac{1}{|G_w|} \sum_{g \in G_w} z_g \tag{11}$$
 #

@@ -58,9 +58,8 @@ def join_pieces(pieces: Iterable[str]) -> str:
 class PieceIds:
     """A number for each piece, and the 256 bytes for whatever is no known piece.
 
-    Byte fallback (Kudo and Richardson 2018 call the idea lossless tokenisation): a
-    character outside the vocabulary becomes the bytes of its UTF-8 code, so ids give
-    back any text.
+    A character outside the vocabulary becomes the bytes of its UTF-8 code, so ids give
+    back any text (SentencePiece's `byte_fallback`).
 
     Attributes:
         bytes: what each id stands for: the 256 bytes, then the pieces in UTF-8.

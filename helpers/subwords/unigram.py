@@ -60,7 +60,7 @@ def viterbi(
 ) -> tuple[list[str], float]:
     """Return the likeliest segmentation of a word and its log probability.
 
-    best[e] = max over s < e of best[s] + score(word[s:e])   (Kudo 2018, eq. 8)
+    best[e] = max over s < e of best[s] + score(word[s:e])
 
     Args:
         word: any string.

@@ -55,14 +55,14 @@ print(f"{len(corpus.ids):,} words, {V:,} different ones")
 
 def one_hot(word):
     """(V,), all zeros but one."""
-    return np.arange(V) == vocabulary[word]
+    return (np.arange(V) == vocabulary[word]).astype(int)
 
 
 expert = one_hot("expert")
 for word in ["skillful", "potato"]:
     other = one_hot(word)
-    away = np.linalg.norm(expert.astype(int) - other)
-    print(f"expert, {word:9} dot product {expert @ other:d}  distance {away:.3f}")
+    away = np.linalg.norm(expert - other)
+    print(f"expert, {word:9} dot product {expert @ other}  distance {away:.3f}")
 
 # %% [markdown]
 # Any two different words have dot product 0 and distance $\sqrt 2$. One-hot vectors say that words
@@ -217,7 +217,7 @@ print("symmetric:", np.array_equal(X, X.T))
 # %% [markdown]
 # The two *the* are three places apart. With $m = 3$ the answer would be 2: each is near the other.
 #
-# Loops take minutes for a million words. The same sum is a product of two matrices. Let row $t$ of $W$
+# A million words would take this loop ten million slow steps. The same sum is a product of two matrices. Let row $t$ of $W$
 # be the one-hot vector of the word at position $t$, and row $t$ of $C$ the sum of the one-hot vectors
 # in its window. Then $X = W^\top C$. Nearly all entries are 0, so store only the others: a
 # **sparse** matrix. `helpers.counts.cooccurrence` does that.
@@ -444,8 +444,8 @@ for name, (related, similar) in table.items():
     print(f"{name:16} WordSim-353 ρ {related:.2f}   SimLex-999 ρ {similar:.2f}")
 
 # %% [markdown]
-# Each step helps, and the shift most of all: with these 7.6 million words it pays to ignore the pairs
-# that are only slightly likelier than chance.
+# Each step helps. The comparison with chance brings the most, and then the shift: it pays to ignore
+# pairs that are only a little likelier than chance.
 #
 # ## 7 · From long and sparse to short and dense
 #
@@ -652,8 +652,8 @@ plt.show()
 #
 # Seven groups of seven words, a mark for each group. The picture shows their 100-dimensional vectors in two
 # dimensions: on the left by PCA, which keeps the directions in which they spread most; on the right by
-# **t-SNE** (van der Maaten and Hinton 2008), which tries to keep each point's *neighbours*. PCA has the
-# groups overlap in the middle, t-SNE sets them apart as islands.
+# **t-SNE** (van der Maaten and Hinton 2008), which tries to keep each point's *neighbours*. In PCA's picture
+# *animals* and *body* lie on top of each other, and others spread out. t-SNE draws seven tight islands, or nearly.
 
 # %%
 groups = {
@@ -676,10 +676,9 @@ fig, axes = plt.subplots(1, 2, figsize=(10, 4.4))
 for ax, (name, xy) in zip(axes, flat.items(), strict=True):
     for i, group in enumerate(groups):
         own = xy[7 * i : 7 * i + 7]
-        ax.plot(*own.T, "os^Dv*P"[i], color=plots.COLORS[i])
-        ax.annotate(group, own.max(axis=0), (4, 2), textcoords="offset points")
+        ax.plot(*own.T, "os^Dv*P"[i], color=plots.COLORS[i], label=group)
     ax.set(title=name, xticks=[], yticks=[])
-    ax.margins(x=0.15)
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
 plt.show()
 
 # %% [markdown]
@@ -693,23 +692,19 @@ plt.show()
 noise = rng.normal(size=(200, 10))
 centers = np.zeros((3, 50))
 centers[1, 0], centers[2, 0] = 12, 120  # apart: 12 and about 120
-clouds = np.concatenate([
-    center + width * rng.normal(size=(50, 50))
-    for center, width in zip(centers, [1, 1, 4], strict=True)
-])  # fmt: skip
-kind = np.repeat([0, 1, 2], 50)
+widths = np.repeat([1, 1, 4], 50)[:, None]
+clouds = np.repeat(centers, 50, axis=0) + widths * rng.normal(size=(150, 50))
 
 fig, axes = plt.subplots(2, 2, figsize=(9, 6))
-for row, data, perplexity, colors in [
-    (0, noise, 3, np.zeros(200, dtype=int)), (1, clouds, 20, kind)
-]:  # fmt: skip
-    drawn = PCA(2).fit_transform(data), TSNE(
-        perplexity=perplexity, random_state=2
-    ).fit_transform(data)  # fmt: skip
-    for ax, xy in zip(axes[row], drawn, strict=True):
+for row, data, kinds, perplexity in [
+    (axes[0], noise, np.zeros(200, dtype=int), 3),
+    (axes[1], clouds, np.repeat([0, 1, 2], 50), 20),
+]:
+    methods = PCA(2), TSNE(perplexity=perplexity, random_state=2)
+    for ax, method in zip(row, methods, strict=True):
+        xy = method.fit_transform(data)
         for k, mark in enumerate("o^s"):
-            own = xy[colors == k]
-            ax.plot(*own.T, mark, ms=4, color=plots.COLORS[k])
+            ax.plot(*xy[kinds == k].T, mark, ms=4, color=plots.COLORS[k])
         ax.set(xticks=[], yticks=[])
 axes[0, 0].set(title="PCA", ylabel="one cloud of noise")
 axes[0, 1].set(title="t-SNE")
@@ -744,6 +739,10 @@ for power in (0, 0.5, 1):
 # %% [markdown]
 # People's rankings are met best with $p = 0$. The analogies of *family* and *plural* come out right in about
 # half of the cases; capitals are facts that this text seldom states.
+#
+# Look back at section 6, too: the sparse rows, shifted, do as well on WordSim-353 and better on
+# SimLex-999. Short vectors are not better at everything. They are small, quick to compare, and
+# need less text for a word.
 #
 # And the two words that we began with?
 

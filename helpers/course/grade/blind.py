@@ -26,7 +26,12 @@ from helpers.course.grade.score import Graded
 from helpers.course.sources import is_hidden, role, tags
 
 _VALUES = f'__import__("{values.__name__}", fromlist="_")'
-_KEPT = {"close": ("rtol", "atol"), "show": ("digits",)}
+# The tolerances of a comparison, and what they are where a check names none.
+_LIMITS = {
+    "close": {"rtol": 1e-6, "atol": 1e-9},
+    "show": {"digits": 4},
+    "true": {"digits": 4},
+}
 
 
 def blinded(exercise: Exercise, runner: Runner) -> tuple[Exercise, Graded]:
@@ -140,8 +145,8 @@ class _Rewrite(ast.NodeTransformer):
         told = [given[name] for name in names]
         if method == "true":
             told = [told[0], ast.Tuple(told[1:], ast.Load())]
-        kept = _KEPT.get(method, ())
-        keywords = [ast.keyword(k, given[k]) for k in kept if k in given]
+        limits = _LIMITS.get(method, {}).items()
+        keywords = [ast.keyword(k, given.get(k, ast.Constant(v))) for k, v in limits]
         return ast.Call(ast.Constant("TELL"), told, keywords)
 
 

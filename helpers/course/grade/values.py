@@ -67,7 +67,7 @@ def same(new: str, old: str, *, rtol: float = 0.0, atol: float = 0.0) -> bool:
     """
     try:
         pairs = list(zip(_records(new), _records(old), strict=True))
-        return all(
+        return bool(pairs) and all(
             name == wanted_name and _close(got, want, max(r, rtol), max(a, atol))
             for (name, got, *_), (wanted_name, want, r, a) in pairs
         )
@@ -76,7 +76,7 @@ def same(new: str, old: str, *, rtol: float = 0.0, atol: float = 0.0) -> bool:
 
 
 def _records(text: str) -> Iterator[list]:
-    for line in text.splitlines():
+    for line in text.split("\n"):  # splitlines() would split at the mark
         if line.startswith(_MARK):
             yield json.loads(line[1:])
 

@@ -1,9 +1,11 @@
 """`course grade` from end to end, on one folder that holds every accident."""
 
 import csv
+import io
 import json
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -90,6 +92,8 @@ def accidents(exercise: NotebookNode) -> dict[str, NotebookNode | bytes]:
             exercise, square="def square(x):\n    print('\\ud800\\x07<b>')", mean=MEAN
         ),
         "smuggler.ipynb": answered(exercise, square=SMUGGLE, mean=SMUGGLED),
+        "future.ipynb": ("graded", 3, 3),
+        "heavy.ipynb": ("graded", 3, 3),
         "html <b>&.ipynb": answered(exercise, square=SQUARE + "  # <script>", mean="x"),
     }
     missing = right()
@@ -135,8 +139,35 @@ def accidents(exercise: NotebookNode) -> dict[str, NotebookNode | bytes]:
         "folder/homework.ipynb": right(),
         "folder/draft.ipynb": b"{",
     }
+    same_ids = right()
+    for cell in same_ids.cells:
+        cell["id"] = "x"
+    heavy = right()
+    image = {"image/png": "iVBOR" * 10_000_000}
+    heavy.cells[-1].outputs = [nbformat.v4.new_output("display_data", data=image)]
+    future = right() | {"nbformat": 6, "nbformat_minor": 1, "signature": "new"}
+    old = right()
+    for cell in old.cells:
+        if cell.cell_type == "code":
+            cell["input"] = cell.pop("source")
+            cell["outputs"] = []
+        del cell["id"]
+    books |= {
+        "same_ids.ipynb": same_ids,
+        "heavy.ipynb": heavy,
+        "future.ipynb": future,
+        "old.ipynb": {"nbformat": 3, "worksheets": [{"cells": old.cells}]},
+    }
     text = nbformat.writes(right())
+    umlaut = text.replace("The sum over", "Die Summe \u00fcber")
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("homework.ipynb", text)
     return books | {
+        "bom.ipynb": text.encode("utf-8-sig"),
+        "latin.ipynb": umlaut.encode("latin-1", "replace"),
+        "conflict.ipynb": f"<<<<<<< HEAD\n{text}".encode(),
+        "zipped.ipynb": zipped.getvalue(),
         "empty.ipynb": b"",
         "list.ipynb": b"[]",
         "page.ipynb": b"<html></html>",
@@ -150,6 +181,8 @@ def accidents(exercise: NotebookNode) -> dict[str, NotebookNode | bytes]:
 VERDICTS = {
     # file: status, points of square, of mean
     "added.ipynb": ("graded", 3, 3),
+    "bom.ipynb": ("graded", 3, 3),
+    "conflict.ipynb": ("unreadable", 0, 0),
     "crash.ipynb": ("graded", 0, 3),
     "debug.ipynb": ("graded", 0, 3),
     "died.ipynb": ("error", 0, 0),
@@ -161,17 +194,22 @@ VERDICTS = {
     "flood.ipynb": ("error", 3, 0),
     "folder/draft.ipynb": ("unreadable", 0, 0),
     "folder/homework.ipynb": ("graded", 3, 3),
+    "future.ipynb": ("graded", 3, 3),
+    "heavy.ipynb": ("graded", 3, 3),
     "html <b>&.ipynb": ("graded", 3, 0),
     "kernel.ipynb": ("graded", 3, 3),
+    "latin.ipynb": ("graded", 3, 3),
     "list.ipynb": ("unreadable", 0, 0),
     "loop.ipynb": ("timeout", 3, 0),
     "missing.ipynb": ("graded", 3, 0),
+    "old.ipynb": ("graded", 3, 3),
     "page.ipynb": ("unreadable", 0, 0),
     "partial.ipynb": ("graded", 2, 0),
     "reader.ipynb": ("graded", 3, 0),  # finds no notebook to read the checks from
     "renamed.ipynb.txt": ("graded", 3, 3),
     "reordered.ipynb": ("graded", 3, 3),
     "right.ipynb": ("graded", 3, 3),
+    "same_ids.ipynb": ("graded", 3, 3),
     "smuggler.ipynb": ("graded", 3, 0),
     "solution.ipynb": ("graded", 3, 3),
     "split.ipynb": ("graded", 3, 3),
@@ -180,6 +218,7 @@ VERDICTS = {
     "syntax.ipynb": ("graded", 0, 3),
     "truncated.ipynb": ("unreadable", 0, 0),
     "untouched.ipynb": ("graded", 0, 0),
+    "zipped.ipynb": ("unreadable", 0, 0),
 }
 
 

@@ -75,8 +75,14 @@ def grade(
             help="Grade on a Dask cluster: its scheduler's address, or `local`."
         ),
     ] = None,
+    reveal_hidden: Annotated[
+        bool,
+        typer.Option(
+            "--reveal-hidden", help="Feedback pages show the hidden checks, too."
+        ),
+    ] = False,
 ) -> None:
-    """Grade what was handed in: a gradebook, and a feedback page per student.
+    """Grade what was handed in: gradebook, class report, a feedback page per student.
 
     A run that was stopped goes on where it stopped when you give the command again.
     """
@@ -190,12 +196,12 @@ def _rows(
     todo = {name: one for one, name in keys.items() if name not in results}
     if todo:
         every = len(set(keys.values()))
-        bar = tqdm(desc="submissions", total=every, initial=every - len(todo))
-        for name, graded in marking(todo=todo):
-            bar.update()
-            store.put(name, graded)
-            results[name] = graded
-        bar.close()
+        done = every - len(todo)
+        with tqdm(desc="files", total=every, initial=done, unit="file") as bar:
+            for name, graded in marking(todo=todo):
+                store.put(name, graded)
+                results[name] = graded
+                bar.update()
     return [_named(results[name], one) for one, name in keys.items()]
 
 

@@ -540,11 +540,14 @@ default = train_sentencepiece(botchan, model_type="bpe", vocab_size=2100)
 theirs = [default.id_to_piece(i) for i in range(len(default))]
 longer = ["".join(pair) for pair in train_bpe(book, merges=2000).merges]
 i = next(i for i in range(2000) if theirs[3 + i] != longer[i])
-print("left out:", *sorted(set("".join(book)) - set(theirs)))
+absent = set("".join(book)) - set(theirs)
+without = [piece for piece in longer if not absent & set(piece)]
+print("left out:", *sorted(absent))
 print(f"{i} merges equal; then ours is {longer[i]}, theirs {theirs[3 + i]}")
+print("ours without these characters:", without == theirs[3 : 3 + len(without)])
 
 # %% [markdown]
-# Without V, no `▁V`. All else is alike. Now tokenizers.
+# Without V, no `▁V`; all other merges are the same. Now tokenizers.
 
 # %%
 tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
@@ -862,10 +865,11 @@ def survives(text):
 
 survives()
 print("300 texts came back")
+print(normalize("ﬁve  x² ½"))
 
 # %% [markdown]
 # They come back *normalised*: NFKC (one code for what looks the same, as in ﬁ and fi) and single spaces. That is a decision, made
-# before any model sees the text. It loses layout, and turns x² into x2.
+# before any model sees the text. It loses layout, and x² becomes x2.
 
 # %% [markdown]
 # ## 9 · How many pieces?
@@ -997,7 +1001,7 @@ print(
 )
 
 # %% [markdown]
-# **Predict before you run.** What lies near these words, which neither of them has ever seen: misspelt, or newly made?
+# **Predict before you run.** What lies near these words, for which neither has a vector: misspelt, or rare?
 
 # %% tags=["nbval-ignore-output"]
 for word in ["guitarrist", "unhappyness", "sociologists"]:
@@ -1051,8 +1055,8 @@ for name, near in [
 #
 # - **Pieces are not parts of meaning.** BPE cut *unluckiest* into `▁un l u ck i est`. Frequency
 #   decides, not grammar.
-# - **The vocabulary remembers its text.** A tokeniser of English novels cuts German into crumbs. The last
-#   cell shows it: whoever writes another language pays for more pieces.
+# - **The vocabulary remembers its text.** A tokeniser learned from *Moby Dick* cuts German into crumbs, as the last
+#   cell shows: whoever writes another language pays for more pieces.
 # - **Spelling and counting get hard.** A model that reads `▁tele` and `phone` never sees the letters.
 
 # %%

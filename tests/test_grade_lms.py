@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 from helpers.course.grade import GradeError
 from helpers.course.grade.files import harmless, read_table, write_atomically
 from helpers.course.grade.gradebook import write_gradebook
-from helpers.course.grade.lms import make_roster, read_roster, write_import
+from helpers.course.grade.lms import (
+    disagreement,
+    make_roster,
+    read_roster,
+    write_import,
+)
 from helpers.course.grade.policy import Policy, read_policy
 from helpers.course.grade.results import (
     Results,
@@ -278,6 +283,7 @@ def test_canvas_gradebook_comes_back_filled_in(tmp_path):
         ("14", "Wei, Li"): "5",
         ("99", "Student, Test"): "",
     }
+    assert disagreement(roster, graded) == ""
 
 
 def test_names_in_any_order_are_known_and_namesakes_are_not(tmp_path):
@@ -339,6 +345,18 @@ def test_moodle_names_of_files_make_a_worksheet(tmp_path):
     assert list(sheet.Identifier) == ["Participant 101", "Participant 7"]
     assert list(sheet.Grade) == [7, 5]
     assert list(sheet["Last modified (grade)"]) == ["-", "-"]
+
+
+@pytest.mark.parametrize(("table", "mark"), [(CANVAS, ",7,5,"), (MOODLE, ",7.00,")])
+def test_other_points_in_the_lms_are_told_and_left(tmp_path, table, mark):
+    text = table.replace(mark, mark.replace("7", "10"))
+    (tmp_path / "roster.csv").write_text(text, encoding="utf-8")
+    roster = read_roster(tmp_path / "roster.csv", [handed_in("jn"), handed_in("alee")])
+    graded = results(row("alee"))
+    assert "has 10 points for this, the exercise 7" in disagreement(roster, graded)
+    write_import(tmp_path, roster, graded)
+    if roster.lms == "canvas":
+        assert canvas_reads((tmp_path / "canvas.csv").read_text("utf-8"))[1] == 10
 
 
 @pytest.mark.parametrize("text", ["", "Name,Punkte\nann,1\n", "Student,ID\nx,1\n"])

@@ -65,6 +65,13 @@ def test_moodle_names_are_taken_apart(make):
     assert [s.read() for s in found] == [b"{}"] * len(MOODLE)
 
 
+def test_one_student_alone_keeps_the_name(tmp_path):
+    found = find_submissions(write_zip(tmp_path / "in.zip", list(MOODLE)[:2]))
+    assert [s.student for s in found] == ["Ann Lee", "Ann Lee"]
+    found = find_submissions(write_zip(tmp_path / "in2.zip", ["ann/a.ipynb"]))
+    assert [s.student for s in found] == ["ann"]
+
+
 def test_canvas_names_are_taken_apart(make):
     found = find_submissions(make(CANVAS))
     assert {s.file: (s.student, s.lms_id, s.late) for s in found} == CANVAS

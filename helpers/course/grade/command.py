@@ -13,7 +13,7 @@ from tqdm import tqdm
 from helpers.course.grade import GradeError
 from helpers.course.grade.exercise import Exercise, load_exercise
 from helpers.course.grade.files import sweep
-from helpers.course.grade.lms import Roster, make_roster, read_roster
+from helpers.course.grade.lms import Roster, disagreement, make_roster, read_roster
 from helpers.course.grade.mark import unread
 from helpers.course.grade.outputs import write_outputs
 from helpers.course.grade.policy import read_policy
@@ -96,6 +96,7 @@ def grade(
             overrides=overrides,
             roster=roster,
             cluster=cluster,
+            reveal_hidden=reveal_hidden,
         )
     except GradeError as error:
         print(error, file=sys.stderr)
@@ -118,6 +119,7 @@ def grade_all(
     overrides: Path | None = None,
     roster: Path | None = None,
     cluster: str | None = None,
+    reveal_hidden: bool = False,
 ) -> Results:
     """Grade every file that was handed in, and write all that comes of it.
 
@@ -133,6 +135,7 @@ def grade_all(
         overrides: see `policy`; by default `output/overrides.csv`, if there.
         roster: see `lms`.
         cluster: see `cluster`; None for this machine alone.
+        reveal_hidden: whether feedback pages show the hidden checks.
 
     Raises:
         GradeError: the arguments do not fit, or the solution fails its own checks on
@@ -161,7 +164,10 @@ def grade_all(
         [policy.apply(row, submitted.get(row.student)) for row in counted],
         others,
     )
-    write_outputs(output, exercise, results, rosters)
+    write_outputs(output, exercise, results, rosters, reveal_hidden=reveal_hidden)
+    for one in rosters:
+        if problem := disagreement(one, results):
+            print(problem, file=sys.stderr)
     return results
 
 

@@ -32,6 +32,7 @@ from helpers.course.grade.results import Results
 from helpers.course.grade.score import Graded
 from helpers.course.grade.submissions import Submission
 
+_POSSIBLE = "Points Possible"
 _COMMENTS = "Feedback comments"
 
 
@@ -120,6 +121,22 @@ def write_import(folder: Path, roster: Roster, results: Results) -> None:
     write_csv(folder / f"{roster.lms}.csv", make(roster, graded, results))
 
 
+def disagreement(roster: Roster, results: Results) -> str:
+    """How the points of the LMS differ from the exercise's, in words; else empty."""
+    if roster.lms == "canvas":
+        known = {_possible(roster, _assignment(roster.columns, results.exercise))}
+    else:
+        known = {row.get("Maximum Grade", "").strip() for row in roster.rows}
+    with suppress(ValueError):
+        others = {float(text) for text in known if text} - {results.total}
+        if others:
+            return (
+                f"{roster.lms.title()} has {min(others):g} points for this, the "
+                f"exercise {results.total:g}; change it there"
+            )
+    return ""
+
+
 def _canvas(
     roster: Roster, graded: Mapping[int, Graded], results: Results
 ) -> list[list[str]]:
@@ -128,7 +145,8 @@ def _canvas(
     known += ["Root Account", "Section"]
     columns = [column for column in known if column in roster.columns]
     title = _assignment(roster.columns, results.exercise)
-    head = ["    Points Possible", *[""] * (len(columns) - 1), f"{results.total:g}"]
+    possible = _possible(roster, title) or f"{results.total:g}"
+    head = [f"    {_POSSIBLE}", *[""] * (len(columns) - 1), possible]
     table = [[*columns, title], head]
     for place, row in enumerate(roster.rows):
         if row["ID"].strip():  # neither Points Possible nor a posting policy
@@ -146,6 +164,12 @@ def _assignment(columns: Sequence[str], exercise: str) -> str:
         if _plain(exercise) in _plain(re.sub(r"\(\d+\)$", "", column))
     ]
     return fits[0] if len(fits) == 1 else exercise
+
+
+def _possible(roster: Roster, title: str) -> str:
+    """The points that Canvas has for an assignment, empty if it has no such one."""
+    rows = (row for row in roster.rows if _POSSIBLE in row["Student"])
+    return next((row.get(title, "").strip() for row in rows), "")
 
 
 def _moodle(

@@ -84,8 +84,8 @@ def find_submissions(where: Path) -> list[Submission]:
     Args:
         where: holds files (student = name without suffix), folders named after
             students with files in them, or both; names as Moodle and Canvas make them
-            are taken apart. A zip whose files all lie in one folder counts as that
-            folder.
+            are taken apart. A zip whose files all lie in one folder, not a student's
+            by its name, counts as that folder.
 
     Returns:
         Sorted by student. Two students of one name are told apart by their ids.
@@ -128,8 +128,10 @@ def _in_zip(path: Path) -> Iterator[Submission]:
         if not info.is_dir()
     }
     names = {place: parts for place, parts in names.items() if not _is_litter(parts)}
-    if len(names) > 1 and len({(len(p) > 1, p[0]) for p in names.values()}) == 1:
-        names = {p: parts[1:] or parts for p, parts in names.items()}
+    tops = {parts[0] for parts in names.values()}
+    nested = len(names) > 1 and all(len(parts) > 1 for parts in names.values())
+    if nested and len(tops) == 1 and not _MOODLE.fullmatch(*tops):
+        names = {place: parts[1:] for place, parts in names.items()}
     for place, parts in names.items():
         yield _name(parts, path, place)
 

@@ -1063,7 +1063,7 @@ with check("Orders 3 and 4: seen and unseen contexts, and too long ones") as c:
         c, 62, 3, 7, 0.6, [(0, 1), (7, 0), (4, 6), (6, 2), (2, 5, 0, 1)], hint
     )
     compare_with_helper(
-        c, 63, 4, 5, 0.9, [(0, 1, 0), (7 - 2, 0, 0), (3, 3, 4), (1, 0, 0, 2, 1)], hint
+        c, 63, 4, 5, 0.9, [(0, 1, 0), (5, 0, 0), (3, 3, 4), (1, 0, 0, 2, 1)], hint
     )
 
 # %% check="kneserney" part="sums" points=1
@@ -1342,14 +1342,13 @@ def log_prior_of(lines):
 
 # %% check="channel" part="sentences" points=2 tags=["rtol=1e-3"]
 readings = [
-    ["years later the knight was killed in battle",
-     "years later the night was killed in battle",
-     "years later the knight was killed in bottle"],
-    ["they had two suns and one daughter", "they had two sons and one daughter",
-     "they had to sons and won daughter", "they had two sons and one door"],
+    ["the ship sank at sea during the night", "the ship sank at see during the night",
+     "the ship sank at sea during the knight", "the ship sang at sea during the night"],
+    ["he wrote the book in two weeks", "he wrote the book in to weeks",
+     "he wrote the book in too weeks", "he wrote the book in two weak"],
 ]  # fmt: skip
-with check("What was said? One phoneme of each was lost or changed") as c:
-    for lines, lost_place in zip(readings, (6, 9), strict=True):
+with check("What was said? One phoneme of each was lost") as c:
+    for lines, lost_place in zip(readings, (8, 17), strict=True):
         heard = phonemes(lines[0])
         del heard[lost_place]
         p_channel = np.array(
@@ -1389,13 +1388,14 @@ with check("Random phonemes and steps") as c:
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
-# *Knight* and *night* sound alike, so their odds are the prior's odds alone: the channel divides out. For
-# *battle* and *bottle* both count. The table needs $(L + 1)(J + 1)$ steps, while the alignments that it sums
-# grow exponentially: this is the forward algorithm that lecture 15 meets again.
-# (8) in logarithms is a softmax, which takes off the largest for you.
+# *Sea* and *see* sound alike, so their odds are the prior's odds alone: the channel divides out. Both times
+# one phoneme was lost, and what is left sounds exactly like the last candidate. *In two weak* is so
+# improbable that the prior overrules the ear. *The ship sang* is improbable too, but not enough: the ear wins, and
+# the decoder errs. A better channel would know that a *k* between consonants is often lost, a better prior
+# that ships don't sing.
 #
-# **Defend it.** The model heard *two sons and one daughter*. Would a channel that knows which sounds are
-# easily confused decide otherwise? What would you have to measure to build one?
+# The table needs $(L + 1)(J + 1)$ steps, while the alignments that it sums grow exponentially. And (8) in
+# logarithms is a softmax, which takes off the largest for you.
 
 
 # %% wrong="channel" why="takes the best alignment instead of the sum" says="there are three"
@@ -1502,6 +1502,5 @@ def posterior(p_channel, log_prior):
 
 
 # %% [markdown]
-# **Defend it** (no points, five lines). Which sounds would a real ear confuse, and how would you estimate
-# `right` and `wrong` for each pair of phonemes? Change the four probabilities until *bottle* wins, and say
-# what you had to assume.
+# **Defend it** (no points, five lines). One of the two sentences above was misheard. Would you mend the
+# channel or the prior? Say what you would measure, on which data, and how you would know that it helped.

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 02 · Counting contexts: meaning from company
 #
-# **The question.** A machine sees words as symbols, one as different from the next as the one after.
+# **The question.** To a machine words are symbols, each as different from the next as from any other.
 # How can mere counting turn them into numbers that know which words are alike?
 #
 # **The answer of this lecture.** Count which words stand near which. Compare the counts with chance.
@@ -83,6 +83,7 @@ toy = Corpus.from_documents([tokenize(sentence) for sentence in sentences])
 words = toy.vocabulary.words
 
 
+# %%
 def bigram_counts(corpus):
     """(V, V) sparse: entry (i, j) says how often word j comes right after word i."""
     pairs = window_pairs(corpus.starts, 1)  # (center, context), to both sides
@@ -167,6 +168,7 @@ def hide(words, n, names, seed):
     return Corpus(Vocabulary(vocabulary.words + names, counts), ids, corpus.starts)
 
 
+# %%
 secret = 842  # the id of the word that hides behind "velka"
 puzzle = hide([secret], 20, ["velka"], seed=0)
 lines = []
@@ -276,15 +278,14 @@ print(f"as a full table {4 * n**2 / 1e9:.1f} GB")
 names = ["espresso", "coffee", "bus"]
 points = np.array([[4, 1], [20, 6], [10, 12]])
 unit = points / np.linalg.norm(points, axis=1, keepdims=True)
-for i, j in [(1, 0), (1, 2), (0, 2)]:
-    print(
-        f"{names[i]:8}–{names[j]:8}  dot {points[i] @ points[j]:3}"
-        f"  Euclid {np.linalg.norm(points[i] - points[j]):5.2f}"
-        f"  cosine {unit[i] @ unit[j]:.3f}"
-    )
-print("equal to SciPy:", np.allclose(distance.pdist(points, "cosine"), [
-    1 - unit[i] @ unit[j] for i, j in [(0, 1), (0, 2), (1, 2)]
-]))  # fmt: skip
+which = [(0, 1), (0, 2), (1, 2)]
+for i, j in which:
+    dot, euclid = points[i] @ points[j], np.linalg.norm(points[i] - points[j])
+    cosine = unit[i] @ unit[j]
+    pair = f"{names[i]}–{names[j]}"
+    print(f"{pair:16} dot {dot:3}  Euclid {euclid:5.2f}  cosine {cosine:.3f}")
+theirs = 1 - distance.pdist(points, "cosine")
+print("equal to SciPy:", np.allclose([unit[i] @ unit[j] for i, j in which], theirs))
 
 # %% [markdown]
 # Only the cosine. Dot product and distance see mostly how *frequent* the words are. The cosine
@@ -295,9 +296,10 @@ print("equal to SciPy:", np.allclose(distance.pdist(points, "cosine"), [
 # \quad \text{for } \lVert u \rVert = \lVert v \rVert = 1 \tag{4}$$
 
 # %%
-for i, j in [(1, 0), (1, 2), (0, 2)]:
+for i, j in which:
     left, right = np.sum((unit[i] - unit[j]) ** 2), 2 - 2 * unit[i] @ unit[j]
-    print(f"{names[i]:8}–{names[j]:8}  {left:.4f} = {right:.4f}")
+    pair = f"{names[i]}–{names[j]}"
+    print(f"{pair:16} {left:.4f} = {right:.4f}")
 
 # %% [markdown]
 # Ready for *velka*: count the whole text with window 5 and look for the rows with the largest cosine.
@@ -319,7 +321,7 @@ top = [puzzle.vocabulary.words[j] for j in np.argsort(-context, kind="stable")[:
 print("its most frequent contexts:", *top)
 
 # %% [markdown]
-# Nonsense, and the second line says why. The longest numbers in a row belong to *of*, *a*, *the*, which
+# Nonsense, and the second line says why. The largest numbers in a row belong to *of*, *a*, *the*, which
 # stand near everything. Frequent is not the same as telling.
 #
 # ## 6 · Weigh the counts
@@ -345,8 +347,8 @@ chance = p.sum(axis=1, keepdims=True) * p.sum(axis=0)  # (3, 2)
 toy_pmi = np.log(p / chance)
 toy_ppmi = np.maximum(toy_pmi, 0)
 print(toy_ppmi.round(2))
-print("cosine coffee–espresso, coffee–bus:", *1 - distance.cdist(
-    toy_ppmi[[1]], toy_ppmi[[0, 2]], "cosine").ravel().round(3))  # fmt: skip
+cosines = 1 - distance.squareform(distance.pdist(toy_ppmi, "cosine"))
+print(f"cosine espresso–coffee {cosines[0, 1]:.2f}, coffee–bus {cosines[1, 2]:.2f}")
 
 bits = BigramAssocMeasures.pmi(4, (5, 34), 53)  # espresso & cup, each total, all
 print("PMI equal to nltk's:", np.isclose(toy_pmi[0, 0], bits * np.log(2)))
@@ -413,6 +415,7 @@ def scores(matrix):
     return [evaluate_similarity(vectors, pairs).rho for pairs in (wordsim, simlex)]
 
 
+# %%
 def tf_idf(X):
     """Eq. (5), sparse."""
     d = np.bincount(X.indices, minlength=X.shape[1])
@@ -672,6 +675,8 @@ flat = {
     "PCA": PCA(2).fit_transform(vectors),
     "t-SNE": TSNE(perplexity=6, random_state=2).fit_transform(vectors),
 }
+
+# %%
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.4))
 for ax, (name, xy) in zip(axes, flat.items(), strict=True):
     for i, group in enumerate(groups):
@@ -695,6 +700,7 @@ centers[1, 0], centers[2, 0] = 12, 120  # apart: 12 and about 120
 widths = np.repeat([1, 1, 4], 50)[:, None]
 clouds = np.repeat(centers, 50, axis=0) + widths * rng.normal(size=(150, 50))
 
+# %%
 fig, axes = plt.subplots(2, 2, figsize=(9, 6))
 for row, data, kinds, perplexity in [
     (axes[0], noise, np.zeros(200, dtype=int), 3),

@@ -205,9 +205,34 @@ def test_version_covers_what_decides_verdicts_and_no_prose(toy):
         changed("answer-mean", lambda cell: cell.update(source="0")),
     }
     assert len(versions) == 7
-    assert version(load_exercise("03"), timeout=1.0) != version(
-        load_exercise("08"), timeout=1.0
+
+
+def test_version_covers_the_helpers_that_are_reached(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr("helpers.course.grade.store._HELPERS", tmp_path)
+    files = {
+        "course/grade/new.py": "",
+        "text.py": "from helpers.vectors import norm",
+        "vectors.py": "",
+        "plots.py": "",
+        "autodiff/__init__.py": "from .arrays import dot",
+        "autodiff/arrays.py": "",
+        "unused.py": "",
+    }
+    for name, code in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(code)
+    book = nbformat.from_dict(toy.solution)
+    given = next(cell for cell in book.cells if cell.cell_type == "code")
+    given.source += (
+        "\nfrom helpers import plots\nimport helpers.text\n"
+        "from helpers.autodiff import dot"
     )
+    exercise = Exercise(toy.name, book)
+    before = version(exercise)
+    for name, code in files.items():
+        (tmp_path / name).write_text(code + "  # new")
+        assert (version(exercise) == before) == (name == "unused.py"), name
+        (tmp_path / name).write_text(code)
 
 
 def test_a_damaged_result_is_as_good_as_none(tmp_path, toy_course, toy, log):

@@ -9,9 +9,10 @@ too: it says what is wrong, and it judges properties that have no value.
 """
 
 import ast
+import copy
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import nbformat
 from nbformat import NotebookNode
@@ -46,19 +47,20 @@ def blinded(exercise: Exercise, runner: Runner) -> tuple[Exercise, Graded]:
         runner: that submissions will run in.
     """
     watch = _Watch(runner)
-    copies = {c.id: copy for c in exercise.cells if (copy := _copy(c))}
+    given = _functions(exercise)
+    copies = {c.id: made for c in exercise.cells if (made := _copy(c, given))}
     mark(_insert(exercise, copies), handed_in(exercise), watch)
     printed = {record.id: record.printed for record in watch.records}
-    for name, copy in list(copies.items()):
-        if text := printed.get(copy.id):
-            copy.execution_count = 1
-            copy.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text)]
+    for name, made in list(copies.items()):
+        if text := printed.get(made.id):
+            made.execution_count = 1
+            made.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text)]
         else:
             del copies[name]
     complete = _insert(exercise, copies)
     graded = mark(complete, handed_in(exercise), watch)
     failed = {record.id for record in watch.records if record.outcome != "passed"}
-    steady = {name: copy for name, copy in copies.items() if copy.id not in failed}
+    steady = {name: made for name, made in copies.items() if made.id not in failed}
     if len(steady) < len(copies):
         complete = _insert(exercise, steady)
         graded = mark(complete, handed_in(exercise), runner)
@@ -89,17 +91,32 @@ def _insert(exercise: Exercise, copies: dict[str, NotebookNode]) -> Exercise:
     return Exercise(exercise.name, solution)
 
 
-def _copy(cell: NotebookNode) -> NotebookNode | None:
-    source = blind(cell.source) if role(cell) == "check" else None
+def _copy(
+    cell: NotebookNode, given: Mapping[str, ast.FunctionDef]
+) -> NotebookNode | None:
+    source = blind(cell.source, given) if role(cell) == "check" else None
     if source is None:
         return None
-    copy = nbformat.v4.new_code_cell(source, id=f"{cell.id}-values")
-    copy.metadata |= {"values": cell.id, "hidden": is_hidden(cell), "tags": tags(cell)}
-    return copy
+    made = nbformat.v4.new_code_cell(source, id=f"{cell.id}-values")
+    made.metadata |= {"values": cell.id, "hidden": is_hidden(cell), "tags": tags(cell)}
+    return made
 
 
-def blind(source: str) -> str | None:
+def _functions(exercise: Exercise) -> dict[str, ast.FunctionDef]:
+    """The functions that given cells define."""
+    trees = [parse(cell.source) for cell in exercise.cells if role(cell) is None]
+    nodes = [node for tree in trees if tree for node in tree.body]
+    return {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
+
+
+def blind(
+    source: str, given: Mapping[str, ast.FunctionDef] | None = None
+) -> str | None:
     r"""A check without its expected values; None where nothing would be left to tell.
+
+    Args:
+        source: of the check.
+        given: functions of given cells. What a check hands its `c` to is treated alike.
 
     >>> source = 'with check("Two") as c:\n    want = 2\n    c.equal("n", f(), want)'
     >>> print(blind(source).replace(_VALUES, "values"))
@@ -110,34 +127,55 @@ def blind(source: str) -> str | None:
     tree = parse(source)
     if tree is None:
         return None
-    rewrite = _Rewrite()
+    checkers = {
+        item.optional_vars.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.With)
+        for item in node.items
+        if isinstance(item.optional_vars, ast.Name)
+    }
+    rewrite = _Rewrite(checkers, given or {})
     tree = rewrite.visit(tree)
     if not rewrite.told:
         return None
-    while _prune(tree, _used(tree)):
-        pass
+    _prune(tree)
+    tree.body = [*rewrite.functions.values(), *tree.body]
     body = textwrap.indent(ast.unparse(ast.fix_missing_locations(tree)), "    ")
     return f"with {_VALUES}.untouched():\n{body}".replace("'TELL'", f"{_VALUES}.tell")
 
 
 class _Rewrite(ast.NodeTransformer):
-    """Turns comparisons into calls of `tell`."""
+    """Turns comparisons into calls of `tell`.
 
-    told = 0
+    Args:
+        checkers: the names of the objects that compare.
+        given: functions that such an object may be handed to.
+    """
+
+    def __init__(self, checkers: set[str], given: Mapping[str, ast.FunctionDef]):
+        self.told = 0
+        self.functions: dict[str, ast.FunctionDef] = {}
+        self._checkers = checkers
+        self._given = given
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-        given = {k.arg: k.value for k in node.keywords}
+        match node.func:
+            case ast.Attribute(ast.Name(owner), method) if owner in self._checkers:
+                return self._tell(node, method)
+            case ast.Name(name) if name in self._given:
+                return self._hand_over(node, name)
+        return node
+
+    def _tell(self, node: ast.Call, method: str) -> ast.AST:
         names = {
             "equal": ("name", "got"),
             "close": ("name", "got"),
             "shape": ("name", "got"),
             "show": ("name", "value"),
             "true": ("name", "condition", "value"),
-        }.get(method)
-        if names is None or not isinstance(node.func.value, ast.Name):
-            return node
+        }.get(method, ("unknown",))
+        given = {k.arg: k.value for k in node.keywords}
         given |= dict(zip(names, node.args, strict=False))
         if any(name not in given for name in names):
             return node
@@ -149,6 +187,32 @@ class _Rewrite(ast.NodeTransformer):
         keywords = [ast.keyword(k, given.get(k, ast.Constant(v))) for k, v in limits]
         return ast.Call(ast.Constant("TELL"), told, keywords)
 
+    def _hand_over(self, node: ast.Call, name: str) -> ast.AST:
+        """A call of a given function, which gets what it needs to tell values."""
+        function = self._given[name]
+        parameters = [a.arg for a in (*function.args.args, *function.args.kwonlyargs)]
+        handed = dict(zip(parameters, node.args, strict=False))
+        handed |= {k.arg: k.value for k in node.keywords}
+        checkers = {
+            parameter
+            for parameter, value in handed.items()
+            if isinstance(value, ast.Name) and value.id in self._checkers
+        }
+        if not checkers or not handed.keys() <= set(parameters):
+            return node
+        inner = _Rewrite(checkers, self._given)
+        function = inner.visit(copy.deepcopy(function))
+        _prune(function)
+        self.told += inner.told
+        function.name = f"{name}_told"
+        self.functions |= {**inner.functions, name: function}
+        used = _used(function)
+        keywords = [
+            ast.keyword(parameter, value if used[parameter] else ast.Constant(None))
+            for parameter, value in handed.items()
+        ]
+        return ast.Call(ast.Name(function.name, ast.Load()), [], keywords)
+
 
 def _used(tree: ast.AST) -> Counter[str]:
     return Counter(
@@ -158,18 +222,18 @@ def _used(tree: ast.AST) -> Counter[str]:
     )
 
 
-def _prune(tree: ast.AST, used: Counter[str]) -> bool:
-    """Take out assignments to names that nothing uses; whether there were any."""
-    pruned = False
-    for node in ast.walk(tree):
-        body: Sequence[ast.stmt]
-        for field in ("body", "orelse"):
-            body = getattr(node, field, None)
-            if isinstance(body, list) and any(_is_unused(s, used) for s in body):
-                kept = [s for s in body if not _is_unused(s, used)]
-                setattr(node, field, kept or [ast.Pass()])
-                pruned = True
-    return pruned
+def _prune(tree: ast.AST) -> None:
+    """Take out assignments to names that nothing uses, and what only they used."""
+    pruned = True
+    while pruned:
+        pruned, used = False, _used(tree)
+        for node in ast.walk(tree):
+            for field in ("body", "orelse"):
+                body = getattr(node, field, None)
+                if isinstance(body, list) and any(_is_unused(s, used) for s in body):
+                    kept = [s for s in body if not _is_unused(s, used)]
+                    setattr(node, field, kept or [ast.Pass()])
+                    pruned = True
 
 
 def _is_unused(statement: ast.stmt, used: Counter[str]) -> bool:

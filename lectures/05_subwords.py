@@ -747,7 +747,8 @@ print({x: round(float(q), 2) for x, q in after.items() if q > 0.005})
 
 # %% [markdown]
 # The picture shows the lattice of `▁phones` before and after EM. Each arc is a piece; its width is the probability that the
-# word's path uses it. Before, all ways are open, though paths of few pieces lead. After, one path carries everything.
+# word's path uses it. Orange
+# arcs are likelier than not. Before, all ways are open, though paths of few pieces lead. After, one path carries nearly everything.
 
 
 # %%

@@ -135,8 +135,8 @@ def random_parts(seed, letters="abcd", size=12):
 
 
 def listed(counts):
-    """Pairs and counts in the order of the alphabet, without those that count 0."""
-    return [(a, b, int(n)) for (a, b), n in sorted(counts.items()) if n]
+    """Pairs and counts, (left, right, count), in the order of the alphabet."""
+    return [(a, b, int(n)) for (a, b), n in sorted(counts.items())]
 
 
 def counted_by_nltk(parts):
@@ -218,8 +218,8 @@ with check("Merging in made-up words, runs of equal symbols among them") as c:
             " ".join(merged_by_regex(s, pair))
             for s, (_, pair) in zip(before, cases, strict=True)
         ],
-        hint="Go from left to right. Is the last symbol of a word ever lost, and is the "
-        "pair compared as two symbols, not as one string?",
+        hint="Go from left to right. Is the last symbol of a word ever lost, and "
+        "is the pair compared as two symbols, not as one string?",
     )
     c.equal(
         "your function leaves its input as it was",
@@ -242,7 +242,8 @@ with check(
         "pieces in the order they were learned",
         ["".join(pair) for pair in got],
         [model.id_to_piece(i) for i in range(3, 63)],
-        hint="Which pair do you take when two are equally frequent? Read the rule again.",
+        hint="Which pair do you take when two are equally frequent? Read the rule "
+        "again.",
     )
 
 # %% check="train" part="hidden" points=1
@@ -664,7 +665,8 @@ with check("60 made-up words") as c:
         "tokens",
         got,
         cut_by_tokenizers(words, pieces),
-        hint="Is ## before every piece but the first? What becomes of the pieces already found when nothing fits?",
+        hint="Is ## before every piece but the first? What becomes of the pieces "
+        "already found when nothing fits?",
     )
     c.show(
         "tokens in all, and unknown words",
@@ -866,7 +868,8 @@ with check("The n-grams of five words") as c:
         "how many",
         [len(grams) for grams in got],
         [len(grams) for grams in expected],
-        hint="Are the marks there? Is the longest n among them? Do equal n-grams count each?",
+        hint="Are the marks there? Is the longest n among them? Do equal n-grams "
+        "count each?",
     )
     c.equal("n-grams", got, expected)
 
@@ -1125,9 +1128,10 @@ with check("Twelve made-up words, eight merges") as c:
     )
     c.equal(
         "counts",
-        sorted(map(str, counts.items())),
-        sorted(map(str, counted_anew(expected, often)[0].items())),
-        hint="Too high: which old pairs vanished beside the merged one? Too low: a pair may stand twice in a word. Zero: delete it.",
+        listed(counts),
+        listed(counted_anew(expected, often)[0]),
+        hint="Too high: which old pairs vanished beside the merged one? Too low: a "
+        "pair may stand twice in a word. Zero: delete it.",
     )
     c.show("sum of the counts", sum(counts.values()))
 
@@ -1139,7 +1143,8 @@ with check("Where the pairs occur, after the same merges on other words") as c:
         "places",
         got,
         expected,
-        hint="A word leaves where[pair] when its last such pair is gone; a pair without places is deleted.",
+        hint="A word leaves where[pair] when its last such pair is gone; a pair "
+        "without places is deleted.",
     )
     c.show("sum of the places", sum(sum(places) for *_, places in got))
 
@@ -1179,9 +1184,7 @@ with check("Runs of equal letters, and merges in another order") as c:
             expected = [merged_by_regex(symbols, pair) for symbols in expected]
         c.equal("words", [" ".join(w) for w in words], [" ".join(w) for w in expected])
         anew, places = counted_anew(expected, often)
-        c.equal(
-            "counts", sorted(map(str, counts.items())), sorted(map(str, anew.items()))
-        )
+        c.equal("counts", listed(counts), listed(anew))
         c.equal("places", placed(where), placed(places))
         c.equal("needless reads", needless, 0)
         c.show("sum of the counts", sum(counts.values()))
@@ -1412,7 +1415,8 @@ with check("25 made-up words, against all their cuts") as c:
         "cuts",
         [" ".join(cut) for cut, _ in got],
         [" ".join(cut) for cut, _ in expected],
-        hint="Is the best cut of the whole word made of the best cut up to its last piece? A word that can't be spelled has the cut [].",
+        hint="Is the best cut of the whole word made of the best cut up to its "
+        "last piece? A word that can't be spelled has the cut [].",
     )
     c.close(
         "log probabilities",
@@ -1674,7 +1678,8 @@ with check(
         "new probabilities",
         np.array([got[x] for x in before]),
         np.array([want[x] for x in before]),
-        hint="Does a word count as often as it occurs? Is each edge weighed by forward times piece times backward, over the word's own probability?",
+        hint="Does a word count as often as it occurs? Is each edge weighed by "
+        "forward times piece times backward, over the word's own probability?",
     )
     c.equal("p as it was", p == before, True)
 
@@ -1685,7 +1690,8 @@ with check("The log likelihood, three texts") as c:
         "log likelihoods",
         [em_step(*text)[1] for text in texts],
         [step_by_autograd(*text)[1] for text in texts],
-        hint="It is that of the old probabilities, and each word counts as often as it occurs.",
+        hint="It is that of the old probabilities, and each word counts as often "
+        "as it occurs.",
     )
 
 # %%

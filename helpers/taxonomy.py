@@ -105,9 +105,10 @@ class Taxonomy:
         nodes from the top to c, and N1 and N2 the links from a and from b to c.
 
         nltk agrees on nouns with one way to the top. Where there are several, it seeks
-        c by the shortest and measures N3 by the longest, so that *dog* has similarity
-        0.93 to itself. Here both are the longest. On verbs nltk counts the root that
-        joins their trees only where it is c; here it is a node like any other.
+        c by the shortest, measures N3 by the longest, and lets N1 and N2 lead above c
+        and down again: *dog* has similarity 0.93 to itself. Here c and N3 go by the
+        longest way. On verbs nltk counts the root that joins their trees only where it
+        is c; here it is a node like any other.
         """
         up, down = self.ancestors(a), self.ancestors(b)
         scores = []

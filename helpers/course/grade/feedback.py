@@ -1,47 +1,73 @@
 """A page per student: points, verdicts, what the checks said, the student's code."""
 
-import re
-from collections import Counter
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from typing import NamedTuple
 
 from helpers.course.grade.exercise import Exercise
-from helpers.course.grade.score import Graded
+from helpers.course.grade.page import page_names, write_page
+from helpers.course.grade.score import Graded, QuestionResult
+from helpers.course.sources import is_hidden
 
 _CODE = 20_000  # characters of a student's code that a page shows
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
-def write_feedback(folder: Path, exercise: Exercise, rows: Sequence[Graded]) -> None:
+class _Told(NamedTuple):
+    """What a page says of one check."""
+
+    title: str
+    points: float
+    possible: float
+    passed: bool
+    message: str
+    source: str
+    """The hidden check itself, where it is revealed."""
+
+
+def write_feedback(
+    folder: Path,
+    exercise: Exercise,
+    rows: Sequence[Graded],
+    *,
+    reveal_hidden: bool = False,
+) -> None:
     """Write `STUDENT.html` for each row; with the file's name where one has several.
 
     Args:
         folder: where the pages go; created if need be.
         exercise: what was graded.
         rows: the results.
+        reveal_hidden: whether pages show the hidden checks and what they printed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["mark"] = "{:g}".format
-    page = environment.get_template("feedback.html.jinja")
-    # Some file systems take Ann and ann for one.
-    count = Counter(row.student.casefold() for row in rows)
-    for row in rows:
-        name = row.student
-        if count[name.casefold()] > 1:
-            name = f"{name} ({row.file.replace('/', ' ')})"
-        html = page.render(
+    for row, name in zip(rows, page_names(rows), strict=True):
+        write_page(
+            folder / name,
+            "feedback.html.jinja",
             row=row,
             exercise=exercise.name,
             possible=sum(map(exercise.possible, exercise.checks)),
+            checks={
+                question.name: list(_told(exercise, question, reveal_hidden))
+                for question in row.questions
+            },
             limit=_CODE,
         )
-        (folder / f"{name}.html").write_text(_CONTROL.sub("", html), encoding="utf-8")
+
+
+def _told(
+    exercise: Exercise, question: QuestionResult, reveal: bool
+) -> Iterator[_Told]:
+    cells = exercise.checks[question.name]
+    for check, cell in zip(question.checks, cells, strict=True):
+        title, message, source = check.title, check.message, ""
+        if reveal and is_hidden(cell):
+            printed = "".join(o.get("text", "") for o in cell.outputs)
+            title, source = printed.partition("\n")[0], cell.source
+            message = check.printed or message
+        elif reveal and check.printed not in message:
+            message = f"{check.printed}\n{message}"
+        message = textwrap.dedent(message.removeprefix(title).strip("\n"))
+        yield _Told(
+            *(title, check.points, check.possible, check.passed, message), source
+        )

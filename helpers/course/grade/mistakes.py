@@ -1,0 +1,90 @@
+"""The wrong answers that were handed in, matched to the exercise's bank of them.
+
+The solution notebook stores what the checks of a question say of each wrong answer in
+its bank. An answer to which the failed checks say the same makes the same mistake.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from helpers.course.compare import same_text, tolerance
+from helpers.course.grade.exercise import Exercise
+from helpers.course.grade.results import Results
+from helpers.course.grade.score import QuestionResult
+from helpers.course.sources import question, role, tags
+
+
+class Mistake(NamedTuple):
+    """A wrong answer, and all who gave it."""
+
+    why: str
+    """The mistake, in the words of the bank; empty if it is not in there."""
+    says: str
+    """The first thing that a failed check says of it."""
+    students: list[str]
+    code: str
+    """The answer of the first of them."""
+
+
+def mistakes(exercise: Exercise, results: Results) -> dict[str, list[Mistake]]:
+    """The wrong answers to each question, the most frequent first.
+
+    An answer is one of the bank's if the checks say of both the same, to the end; other
+    answers are one if the checks say the same first. Missing answers, and such as ran
+    out of time or stopped the kernel, are not wrong answers.
+
+    Args:
+        exercise: what was graded.
+        results: what became of it.
+    """
+    found = {}
+    for name in exercise.checks:
+        bank, limits = _bank(exercise, name), _limits(exercise, name)
+        groups: dict[str, Mistake] = {}
+        for row in results.submissions:
+            answer = next((q for q in row.questions if q.name == name), None)
+            if answer is None or answer.verdict not in ("wrong", "partly correct"):
+                continue
+            said, says = _without_places(_said(answer)), _complaint(answer)
+            twin = next((w for w in bank if same_text(said, w, **limits)), None)
+            fresh = Mistake(bank.get(twin, ""), says, [], answer.code)
+            groups.setdefault(twin or says, fresh).students.append(row.student)
+        found[name] = sorted(groups.values(), key=lambda m: -len(m.students))
+    return found
+
+
+def _bank(exercise: Exercise, name: str) -> dict[str, str]:
+    """What checks say of each wrong answer in the bank → the mistake."""
+    return {
+        _without_places("".join(o.get("text", "") for o in cell.outputs)): (
+            cell.metadata.get("why", "")
+        )
+        for cell in exercise.solution.cells
+        if role(cell) == "wrong" and question(cell) == name
+    }
+
+
+def _limits(exercise: Exercise, name: str) -> dict[str, float]:
+    """The largest tolerances of a question's checks."""
+    limits: dict[str, float] = {}
+    for cell in exercise.checks[name]:
+        for key, value in tolerance(tags(cell)).items():
+            limits[key] = max(value, limits.get(key, 0.0))
+    return limits
+
+
+def _said(answer: QuestionResult) -> str:
+    return "".join(c.printed or c.message for c in answer.checks if not c.passed)
+
+
+def _without_places(text: str) -> str:
+    """A check's words without the line of code in which an error arose."""
+    lines = text.splitlines()
+    return "\n".join(line for line in lines if not line.startswith("    at: "))
+
+
+def _complaint(answer: QuestionResult) -> str:
+    failed = [check for check in answer.checks if not check.passed]
+    lines: Sequence[str] = [x for c in failed for x in c.printed.splitlines()]
+    marked = (line.strip()[1:].strip() for line in lines if line.startswith("  ✗"))
+    return next(marked, failed[0].message if failed else "")

@@ -261,6 +261,8 @@ def test_training_needs_words():
         train_bpe({}, 3)
     with pytest.raises(ValueError, match="no words"):
         train_unigram({}, 3)
+    with pytest.raises(ValueError, match="no words"):
+        Lattices({}, ["a"])
 
 
 # ------------------------------------------------------------------ WordPiece

@@ -14,6 +14,11 @@ from tqdm import tqdm
 
 from .unigram import Unigram, viterbi
 
+# SentencePiece's settings, but for the number of seeds, which is a million there.
+SEEDS_PER_PIECE = 10
+EM_STEPS = 2
+SHRINK = 0.75
+
 
 class Lattices:
     """The lattices of many words, edge after edge.
@@ -30,7 +35,8 @@ class Lattices:
     """
 
     def __init__(self, words: Mapping[str, int], pieces: Sequence[str]):
-        """Raises ValueError, naming the word, if the pieces can't spell one."""
+        """Raises ValueError if a character of a word is no piece, or without words."""
+        _check_words(words)
         self.pieces = list(pieces)
         self.counts = np.fromiter(words.values(), dtype=np.int64, count=len(words))
         lengths = np.array([len(word) for word in words], dtype=np.int64)
@@ -126,27 +132,15 @@ def seed_pieces(
     return {piece: counts[piece] for piece in kept}
 
 
-def train_unigram(
-    words: Mapping[str, int],
-    size: int,
-    *,
-    seed_size: int | None = None,
-    iterations: int = 2,
-    shrink: float = 0.75,
-    max_length: int = 16,
-) -> Unigram:
+def train_unigram(words: Mapping[str, int], size: int) -> Unigram:
     """Learn a unigram model by EM and pruning (Kudo 2018, section 3.2).
 
-    Rounds of EM alternate with pruning, which keeps the share `shrink` of the pieces
+    Two steps of EM alternate with pruning, which keeps the three quarters of the pieces
     whose loss would cost the likelihood most. Single characters are never pruned.
 
     Args:
         words: marked word → how often it occurs (see `pieces.count_words`).
         size: pieces wanted; fewer if the text has fewer.
-        seed_size: pieces to begin with; ten times `size` unless given.
-        iterations: steps of EM in each round.
-        shrink: share of the pieces that a pruning keeps, in (0, 1).
-        max_length: the longest piece in characters, ▁ included.
 
     Returns:
         The pieces, likeliest first.
@@ -154,9 +148,8 @@ def train_unigram(
     Raises:
         ValueError: if there are no words, or `size` is less than the characters.
     """
-    if not words:
-        raise ValueError("no words to learn from: count some with count_words(texts)")
-    seeds = seed_pieces(words, seed_size or 10 * size, max_length)
+    _check_words(words)
+    seeds = seed_pieces(words, SEEDS_PER_PIECE * size)
     characters = sum(len(piece) == 1 for piece in seeds)
     if size < characters:
         raise ValueError(
@@ -168,14 +161,14 @@ def train_unigram(
         while True:
             lattices = Lattices(words, pieces)
             log_p = maximize(_keep_characters(pieces, counts))
-            for _ in range(iterations):
+            for _ in range(EM_STEPS):
                 _, counts = lattices.expected_counts(log_p)
                 log_p = maximize(counts)
             counts = _keep_characters(pieces, counts)
             bar.update()
             if len(pieces) <= size:
                 break
-            wanted = max(size, int(shrink * len(pieces)))
+            wanted = max(size, int(SHRINK * len(pieces)))
             kept = _prune(words, pieces, maximize(counts), wanted)
             pieces, counts = [pieces[i] for i in kept], counts[kept]
     log_p = maximize(counts)
@@ -237,3 +230,8 @@ def _check_spelled(words: Mapping[str, int], index: Mapping[str, int]) -> None:
             raise ValueError(
                 f"the pieces can't spell {word!r}: add the characters {sorted(missing)}"
             )
+
+
+def _check_words(words: Mapping[str, int]) -> None:
+    if not words:
+        raise ValueError("no words to learn from: count some with count_words(texts)")

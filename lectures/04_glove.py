@@ -126,7 +126,7 @@ print(f"median count {np.median(largest):.2f}, largest {largest[0]:,.0f}")
 U, s, _ = truncated_svd(X, 10)
 wordsim, simlex = datasets.load_wordsim353(), datasets.load_simlex999()
 raw = WordVectors(vocabulary.words, U * s**0.5)
-print(f"squares explained by 10 dimensions: {(s**2).sum() / (largest**2).sum():.2f}")
+print(f"squares explained by 10 dimensions: {(s**2).sum() / (largest**2).sum():.3f}")
 print("heaviest in the first:", *vocabulary.decode(np.argsort(-abs(U[:, 0]))[:6]))
 print(f"WordSim-353 ρ: {evaluate_similarity(raw, wordsim).rho:.2f}")
 
@@ -195,25 +195,26 @@ for word in ["solid", "gas", "water", "fashion"]:
 # %% [markdown]
 # *Solid* goes with ice, *gas* with steam, and *water* with both. The paper's *fashion* has a ratio
 # near 1, counted in six billion words. In our eight million it meets neither, and 0/0 says nothing:
-# problem 3 again. So for the picture take all contexts that each of the two meets at least twice.
+# problem 3 again.
 #
-# The picture shows them: to the right what goes with ice, to the left what goes with steam, and
-# higher up the more frequent words, which gather around 1 in the middle.
+# The picture shows more contexts. To the right stands what goes with ice (*solid*, *field*, *melted*), to
+# the left what goes with steam (*engine*, *pipe*, *pressure*), and near the grey line at 1 what goes
+# with both, like *water*, or with neither in particular. Higher up are the larger counts.
 
 # %%
-both = np.flatnonzero((np.minimum(X[i].toarray(), X[j].toarray()) >= 2).ravel())
-ratio = (X[i].toarray().ravel()[both] / totals[i]) / (
-    X[j].toarray().ravel()[both] / totals[j]
-)
-fig, ax = plt.subplots(figsize=(8, 5))
-ax.axvline(1, color="0.8", lw=1)
-plots.label_points(
-    ax,
-    np.column_stack([ratio, vocabulary.counts[both]]),
-    vocabulary.decode(both),
-)
-ax.set(xscale="log", yscale="log", ylabel="occurrences of k in the text")
-ax.set(xlabel="P(k | ice) / P(k | steam), logarithmic")
+probes = [
+    *["solid", "gas", "water", "engine", "pipe", "pressure", "motion", "air", "power"],
+    *["vapor", "vessel", "fire", "heat", "liquid", "temperature", "surface", "box"],
+    *["into", "small", "cold", "sheet", "particles", "melted", "mass", "field"],
+]
+k = vocabulary.encode(probes)
+of_ice, of_steam = X[[i, j]][:, k].toarray()  # (probes,) each
+ratio = (of_ice / totals[i]) / (of_steam / totals[j])
+fig, ax = plt.subplots(figsize=(8, 4.5))
+ax.axvline(1, color="0.8")
+plots.label_points(ax, np.column_stack([ratio, of_ice + of_steam]), probes)
+ax.set(xscale="log", yscale="log", ylabel="count beside ice or steam")
+ax.set(xlabel="P(k | ice) / P(k | steam)")
 plt.show()
 
 # %% [markdown]
@@ -237,6 +238,7 @@ plt.show()
 # noise (Pennington et al. 2014, eqs. 8 and 9):
 #
 # $$J = \sum_{x_{ij} > 0} f(x_{ij}) \, e_{ij}^2, \qquad e_{ij} = r_i^\top \tilde r_j + b_i + \tilde b_j - \log x_{ij} \tag{5}$$
+#
 # $$f(x) = \begin{cases} (x / 100)^{3/4} & \text{if } x < 100 \\ 1 & \text{otherwise} \end{cases} \tag{6}$$
 #
 # **Predict before you run.** A pair has the count 6.25, which is 100/16. How much does it weigh?
@@ -547,8 +549,8 @@ within("gain from x ≥ 1 to x ≥ 20", agreement[20] - agreement[1], 0.1, 0.4)
 
 # %% [markdown]
 # The picture shows the 78,000 pairs with a count of 20 or more: shifted PMI across, skip-gram's score
-# upwards, darker where there are more pairs. They follow the line of equation (10), and bend below it
-# at the right: 100 numbers a word can't afford the highest scores.
+# upwards, darker where there are more pairs. The cloud lies along the line of equation (10), a little
+# flatter where it is dense, and with some scores above the line at the upper end.
 
 # %%
 often = met >= 20
@@ -580,6 +582,11 @@ questions = {
     section: [q for q in rows if all(word.lower() in vocabulary for word in q)][::10]
     for section, rows in datasets.load_analogies().items()
 }
+asked = {name: len(rows) for name, rows in questions.items()}
+grammar = sum(n for name, n in asked.items() if name.startswith("gram"))
+print(f"{sum(asked.values())} questions, {grammar} of them about grammar")
+
+# %%
 
 
 def score_sparse(rows):
@@ -708,9 +715,10 @@ assert all(claims.values())
 #   *coffee* and *cup*, a taxonomy knows little.
 # - **PPMI-SVD**, plain counting and one decomposition, is as good as word2vec on this text. Levy,
 #   Goldberg and Dagan (2015) found the same: with equal settings, no method wins everywhere.
-# - **GloVe** needs a large text. It gives rare pairs little weight and zeros none, and in a small text
-#   nearly all that is known about a pair is that it is rare or absent.
-# - **fastText** sees that *bigger* and *smaller* share their ending. Most of our questions are of that kind.
+# - **GloVe** comes last of the vectors of full words: it needs more text, as the published ones had. A
+#   likely reason: it gives rare pairs little weight and zeros none, and a small text has little else.
+# - **fastText** sees that *bigger* and *smaller* share their ending, and most of our questions are about
+#   grammar. It has read the text only once here.
 #
 # ## 11 · Analogies with the published GloVe
 #

@@ -202,7 +202,8 @@ plt.show()
 p, q = np.array([1 / 2, 1 / 4, 1 / 8, 1 / 8]), np.full(4, 1 / 4)
 entropy, cross = -np.sum(p * np.log2(p)), -np.sum(p * np.log2(q))
 print(f"H(p) = {entropy} bits, H(p, q) = {cross} bits, KL = {cross - entropy} bits")
-print("scipy:", stats.entropy(p, base=2), stats.entropy(p, q, base=2))
+kl = stats.entropy(p, q, base=2)
+print(f"scipy: H(p) = {stats.entropy(p, base=2):.2f}, KL = {kl:.2f}")
 
 # %% [markdown]
 # With the natural logarithm the unit is the **nat**; 1 nat = $1 / \ln 2 \approx 1.44$ bits. A text of
@@ -222,7 +223,8 @@ print("geometric:", round(1 / stats.gmean(p_words), 6))
 print("all 1/50: ", round(perplexity(np.log(np.full(9, 1 / 50))), 6))
 
 # %% [markdown]
-# So perplexity counts: the model is as unsure as if it chose among that many equally likely words.
+# So perplexity counts: the model is as unsure as if it chose among that many equally likely words. One
+# impossible word makes it infinite, as relative counts do with every long text.
 #
 # ## 4 · Add a little, or mix
 #
@@ -260,7 +262,7 @@ lower = jelinek_mercer(ngrams.up_to(1), weights[:1])
 p_lower = np.exp(lower.log_probabilities(*valid))
 *_, (context, found) = ngrams.up_to(2).look_up(*valid)
 table = ngrams.tables[1]
-totals = np.bincount(table.contexts, weights=table.counts)
+totals = np.bincount(table.contexts, weights=table.counts)  # c(h)
 p_upper = np.where(found >= 0, table.counts[found], 0) / totals[context]
 
 weight = 0.5
@@ -686,7 +688,8 @@ def channel_of_all(begin):
 
 
 rows = range(0, len(ways), 5000)
-same = [np.allclose(channel_of_all(2)[r], channel(ways[r][1], 2)) for r in rows]
+fast = channel_of_all(2)
+same = [np.allclose(fast[r], channel(ways[r][1], 2)) for r in rows]
 print(f"equals the loop on {sum(same)} of {len(same)} words; {len(words):,} in all")
 
 # %%

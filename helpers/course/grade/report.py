@@ -123,7 +123,7 @@ def _remarks(questions: Sequence[Item], count: int) -> list[str]:
         return [*found, "Discrimination says little of so few submissions."]
     return found + [
         f"Look at {item.name}: those who do well on the rest hardly do better on it "
-        f"(discrimination {item.discrimination:.2f})."
+        f"(discrimination {item.discrimination:.2f}).".replace("-0", "\N{MINUS SIGN}0")
         for item in rated
         if item.discrimination is not None and item.discrimination < _WEAK
     ]

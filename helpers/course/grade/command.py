@@ -141,10 +141,7 @@ def grade_all(
         GradeError: the arguments do not fit, or the solution fails its own checks on
             this machine. Nothing is written then.
     """
-    if output.resolve().is_relative_to(submissions.resolve()):
-        raise GradeError(f"{output}: lies in the folder of submissions; choose another")
-    if output.exists() and not output.is_dir():
-        raise GradeError(f"{output}: is a file; name a folder")
+    _check_output(output, submissions)
     found = find_submissions(submissions)
     if overrides is None and (output / "overrides.csv").exists():
         overrides = output / "overrides.csv"
@@ -169,6 +166,13 @@ def grade_all(
         if problem := disagreement(one, results):
             print(problem, file=sys.stderr)
     return results
+
+
+def _check_output(output: Path, submissions: Path) -> None:
+    if output.resolve().is_relative_to(submissions.resolve()):
+        raise GradeError(f"{output}: lies in the folder of submissions; choose another")
+    if output.exists() and not output.is_dir():
+        raise GradeError(f"{output}: is a file; name a folder")
 
 
 def _rosters(found: list[Submission], path: Path | None) -> list[Roster]:

@@ -1009,10 +1009,15 @@ def noise_by_level(a, b, edges):
         level.append(np.exp(np.log(middle[inside]).mean()))
         noise.append(np.mean((np.log(a[inside]) - np.log(b[inside])) ** 2) / 2)
     return np.array(level), np.array(noise)
+    # END SOLUTION
 
 
 def fit_power(level, noise):
-    """The exponent p of 1 / noise = constant * level ** p, by least squares on logs."""
+    """The exponent p of 1 / noise = constant * level ** p, by least squares on logs.
+
+    Example: level = [1, 10], noise = [1, 0.1] -> 1.0
+    """
+    # BEGIN SOLUTION
     return -np.polyfit(np.log(level), np.log(noise), 1)[0]
     # END SOLUTION
 
@@ -1093,9 +1098,13 @@ with check("Poisson counts: edges that are met exactly") as c:
 # END HIDDEN TESTS
 
 # %% [markdown]
-# The picture that you have earned: noise against the size of the count, both logarithmic, with lines for
-# the exponents 1 (what pure chance would give) and ¾ (GloVe's).
+# **Draw it** (not graded): the noise against the level for both ways of counting, both axes logarithmic,
+# with lines for the exponents 1 (what pure chance would give) and ¾ (GloVe's).
 
+
+# %% [markdown] tags=["solution"]
+# The picture shows it: all points fall along nearly straight lines, a little less steeply than the
+# dashed line of pure chance.
 
 # %% tags=["solution"]
 fig, ax = plt.subplots(figsize=(6, 4))

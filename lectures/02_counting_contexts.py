@@ -390,9 +390,9 @@ for power in (1, 0.75):
 # Now ask again what a velka is.
 
 # %%
-print("counts:", *nearest(X_puzzle, V))
-print("PPMI:  ", *nearest(ppmi(X_puzzle), V))
-print("found: ", nearest(ppmi(X_puzzle), V)[0] == vocabulary.words[secret])
+by_ppmi = nearest(ppmi(X_puzzle), V)
+print("PPMI: ", *by_ppmi)
+print("found:", by_ppmi[0] == vocabulary.words[secret])
 
 # %% [markdown]
 # Twenty lines were enough. Nothing was told to the machine but which words stand near which.
@@ -411,7 +411,7 @@ rows = [vocabulary[word] for word in asked]
 
 def scores(matrix):
     """ρ on WordSim-353 and SimLex-999; only the words asked for become full rows."""
-    vectors = WordVectors(asked, matrix[rows].toarray())
+    vectors = WordVectors(asked, matrix[rows].astype(np.float32).toarray())
     return [evaluate_similarity(vectors, pairs).rho for pairs in (wordsim, simlex)]
 
 
@@ -424,10 +424,10 @@ def tf_idf(X):
 
 
 sk = TfidfTransformer(norm=None, sublinear_tf=True, smooth_idf=False)  # has idf + 1
-tf = sparse.csr_array((1 + np.log(X.data), X.indices, X.indptr), shape=X.shape)
-ours_plus_tf = tf_idf(X) + tf
-difference = abs(ours_plus_tf - sk.fit_transform(X)).max()
-print("tf-idf equal to scikit-learn's:", difference < 1e-9)
+X_toy = cooccurrence(toy, m)
+tf = (X_toy > 0) + np.log(X_toy.toarray().clip(1))
+difference = tf_idf(X_toy) + tf - sk.fit_transform(X_toy)
+print("tf-idf equal to scikit-learn's:", abs(difference).max() < 1e-9)
 
 # %% [markdown]
 # **Predict before you run.** Order these from worst to best: counts, tf-idf, PPMI ($a = 1$), smoothed
@@ -435,14 +435,13 @@ print("tf-idf equal to scikit-learn's:", difference < 1e-9)
 
 # %% tags=["atol=0.011"]
 P = ppmi(X)
-weightings = {
-    "counts": X,
-    "tf-idf": tf_idf(X),
-    "PPMI, a = 1": ppmi(X, power=1),
-    "PPMI, a = 0.75": P,
-    "shifted, k = 5": ppmi(X, shift=5),
+table = {
+    "counts": scores(X),
+    "tf-idf": scores(tf_idf(X)),
+    "PPMI, a = 1": scores(ppmi(X, power=1)),
+    "PPMI, a = 0.75": scores(P),
+    "shifted, k = 5": scores(ppmi(X, shift=5)),
 }
-table = {name: scores(matrix) for name, matrix in weightings.items()}
 for name, (related, similar) in table.items():
     print(f"{name:16} WordSim-353 ρ {related:.2f}   SimLex-999 ρ {similar:.2f}")
 
@@ -759,14 +758,13 @@ for word in ["skillful", "potato"]:
 # %% [markdown]
 # ## 12 · Where it breaks
 #
-# **Order is lost.** **Predict before you run:** read the whole text backwards and count again. What
+# **Order is lost.** **Predict before you run:** read the Brown corpus backwards and count again. What
 # changes?
 
 # %%
-backwards = Corpus(
-    vocabulary, corpus.ids[::-1], corpus.starts[-1] - corpus.starts[::-1]
-)
-print("the same matrix:", abs(cooccurrence(backwards, 5) - X).max() == 0)
+N, starts = len(brown.ids), brown.starts
+backwards = Corpus(brown.vocabulary, brown.ids[::-1], N - starts[::-1])
+print("the same matrix:", abs(cooccurrence(backwards, 5) - X_brown).max() == 0)
 
 # %% [markdown]
 # Not one number. *Dog bites man* and *man bites dog* are the same to it.

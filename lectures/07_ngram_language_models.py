@@ -20,6 +20,7 @@ from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from nltk.lm import MLE, KneserNeyInterpolated
 from nltk.util import everygrams
 from scipy import stats
@@ -510,6 +511,11 @@ def reshape(p, temperature=1.0, top_k=V, nucleus=1.0):
 
 
 p = model.probabilities(encode("The film was"))
+logits = torch.tensor(p).log()
+best = logits.topk(10)
+theirs = torch.zeros(V, dtype=torch.float64)
+theirs[best.indices] = (best.values / 0.5).softmax(0)
+print("equals torch:", np.allclose(reshape(p, 0.5, top_k=10), theirs))
 beyond = np.sort(p)[:-500].sum()
 print(f"all but the 500 likeliest words together: {beyond:.2f}")
 

@@ -232,6 +232,16 @@ def test_names_of_cells_with_magics_and_errors():
     assert not code.syntax_error("!ls\n%time f()")
 
 
+@pytest.mark.parametrize("depth", [90, 900, 9_000])
+def test_nested_code_is_merged_however_deep(exercise, cells, depth):
+    deep = f"def mean(x):\n    return {'-' * depth}x.mean()"
+    at = place(cells, "answer-mean")
+    cells[at] = cells[at]._replace(source=deep)
+    at = place(cells, given(exercise))
+    cells[at] = cells[at]._replace(source=deep.replace("mean", "new", 1))
+    assert merge(exercise, cells).answers["mean"].endswith(deep)
+
+
 def test_load_exercise_says_what_is_wrong(toy_course, tmp_path):
     assert load_exercise("90", toy_course.root).name == "90_toy"
     assert load_exercise("90_toy", toy_course.root).possible("square") == 3

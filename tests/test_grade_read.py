@@ -68,6 +68,13 @@ def test_fifty_megabytes_of_outputs_are_read():
     assert not notes
 
 
+def test_long_texts_with_many_commas_are_read():
+    printed = "[1, 2, 3], " * 1_000_000 + r'"\", '
+    book = nbformat.reads(TEXT, as_version=4)
+    book.cells[1].outputs[0].text = printed
+    assert read(nbformat.writes(book).encode())[0][1].printed == printed
+
+
 def test_odd_fields_do_no_harm():
     odd = [
         {"cell_type": "code", "source": None, "metadata": [], "outputs": {}, "id": 7},
@@ -84,6 +91,11 @@ def test_sources_can_always_be_written():
     book = {"cells": [{"cell_type": "code", "source": "a\ud800b\x00c\r\nd"}]}
     cells, _ = read(json.dumps(book).encode())
     assert cells[0].source == "a?bc\nd"
+
+
+def notebook(*sources: str) -> bytes:
+    cells = [{"cell_type": "code", "source": source} for source in sources]
+    return json.dumps({"cells": cells}).encode()
 
 
 def zipped() -> bytes:
@@ -112,6 +124,9 @@ def zipped() -> bytes:
         (b"%PDF-1.7 ...", "not a notebook"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "not a notebook"),
         (b'{"cells": [], "n": ' + b"9" * 5000 + b"}", "broken JSON"),
+        (b'{"cells": [' + b"{}," * 6_000_000 + b"{}]}", "more than 5,000,000 values"),
+        (notebook(*["1"] * 501), "501 code cells of 501 characters"),
+        (notebook("x = 1\n" * 90_000), "1 code cells of 540,000 characters"),
     ],
 )
 def test_what_is_no_notebook_is_named(data, reason):

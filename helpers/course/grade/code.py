@@ -67,12 +67,11 @@ def additions(theirs: str, ours: str) -> str:
     >>> additions("import math\\nn = 2\\ndef f(): pass", "n = 1")
     'import math\\ndef f():\\n    pass'
     """
-    known, tree = bound_names(ours), parse(theirs)
-    added = [
-        ast.unparse(statement)
-        for statement in (tree.body if tree else [])
-        if isinstance(statement, _DEFINITIONS) and not _binds(statement) <= known
-    ]
+    known, tree, added = bound_names(ours), parse(theirs), []
+    for statement in tree.body if tree else ():
+        if isinstance(statement, _DEFINITIONS) and not _binds(statement) <= known:
+            with suppress(RecursionError):
+                added.append(ast.unparse(statement))
     return "\n".join(added)
 
 
@@ -81,7 +80,9 @@ def same_code(one: str, other: str) -> bool:
     if tidy(one) == tidy(other):
         return True
     trees = parse(one), parse(other)
-    return None not in trees and ast.dump(trees[0]) == ast.dump(trees[1])
+    with suppress(RecursionError):
+        return None not in trees and ast.dump(trees[0]) == ast.dump(trees[1])
+    return False
 
 
 def continues(first: str, second: str) -> bool:

@@ -7,6 +7,12 @@ from typing import Any, NamedTuple
 MAX_BYTES = 100_000_000
 """What one submission may hold; plots and printed arrays rarely reach a tenth."""
 
+# What follows bounds the memory and time that a file can cost the grader itself.
+_MANY_VALUES = 5_000_000
+_MANY_CELLS = 500
+_LONG_CODE = 500_000
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+
 _CONFLICT = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
 
 
@@ -59,6 +65,8 @@ def _decode(data: bytes) -> tuple[str, list[str]]:
 
 
 def _parse(text: str) -> dict[str, Any]:
+    if len(text) > _MANY_VALUES and _STRING.sub("", text).count(",") > _MANY_VALUES:
+        raise Unreadable(f"more than {_MANY_VALUES:,} values: clear its outputs")
     try:
         notebook = json.loads(text, strict=False)
     except RecursionError:
@@ -97,7 +105,15 @@ def _cells(notebook: dict[str, Any]) -> list[Cell]:
         ]
     if not isinstance(found, list):
         raise Unreadable("JSON without cells, not a notebook")
-    return [_cell(cell) for cell in found if isinstance(cell, dict)]
+    cells = [_cell(cell) for cell in found if isinstance(cell, dict)]
+    code = [cell for cell in cells if cell.is_code]
+    length = sum(len(cell.source) for cell in code)
+    if len(code) > _MANY_CELLS or length > _LONG_CODE:
+        raise Unreadable(
+            f"{len(code):,} code cells of {length:,} characters in all, more than "
+            f"{_MANY_CELLS} cells or {_LONG_CODE:,} characters"
+        )
+    return cells
 
 
 def _cell(cell: dict[str, Any]) -> Cell:

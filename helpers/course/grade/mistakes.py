@@ -4,7 +4,7 @@ The solution notebook stores what the checks of a question say of each wrong ans
 its bank. An answer to which the failed checks say the same makes the same mistake.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from helpers.course.compare import same_text, tolerance
@@ -12,6 +12,8 @@ from helpers.course.grade.exercise import Exercise
 from helpers.course.grade.results import Results
 from helpers.course.grade.score import QuestionResult
 from helpers.course.sources import question, role, tags
+
+_ALIKE = 0.5  # of the complaints about two answers, to take them for one mistake
 
 
 class Mistake(NamedTuple):
@@ -29,9 +31,9 @@ class Mistake(NamedTuple):
 def mistakes(exercise: Exercise, results: Results) -> dict[str, list[Mistake]]:
     """The wrong answers to each question, the most frequent first.
 
-    An answer is one of the bank's if the checks say of both the same, to the end; other
-    answers are one if the checks say the same first. Missing answers, and such as ran
-    out of time or stopped the kernel, are not wrong answers.
+    An answer is one of the bank's if the checks say of both the same, or most of it; of
+    the others, those are one of which the checks say the same first. Missing answers,
+    and such as ran out of time or stopped the kernel, are not wrong answers.
 
     Args:
         exercise: what was graded.
@@ -45,8 +47,10 @@ def mistakes(exercise: Exercise, results: Results) -> dict[str, list[Mistake]]:
             answer = next((q for q in row.questions if q.name == name), None)
             if answer is None or answer.verdict not in ("wrong", "partly correct"):
                 continue
-            said, says = _without_places(_said(answer)), _complaint(answer)
-            twin = next((w for w in bank if same_text(said, w, **limits)), None)
+            said = "".join(
+                c.printed or c.message for c in answer.checks if not c.passed
+            )
+            twin, says = _twin(said, bank, limits), _complaint(answer)
             fresh = Mistake(bank.get(twin, ""), says, [], answer.code)
             groups.setdefault(twin or says, fresh).students.append(row.student)
         found[name] = sorted(groups.values(), key=lambda m: -len(m.students))
@@ -56,9 +60,7 @@ def mistakes(exercise: Exercise, results: Results) -> dict[str, list[Mistake]]:
 def _bank(exercise: Exercise, name: str) -> dict[str, str]:
     """What checks say of each wrong answer in the bank → the mistake."""
     return {
-        _without_places("".join(o.get("text", "") for o in cell.outputs)): (
-            cell.metadata.get("why", "")
-        )
+        "".join(o.get("text", "") for o in cell.outputs): cell.metadata.get("why", "")
         for cell in exercise.solution.cells
         if role(cell) == "wrong" and question(cell) == name
     }
@@ -73,14 +75,21 @@ def _limits(exercise: Exercise, name: str) -> dict[str, float]:
     return limits
 
 
-def _said(answer: QuestionResult) -> str:
-    return "".join(c.printed or c.message for c in answer.checks if not c.passed)
+def _twin(said: str, bank: Iterable[str], limits: dict[str, float]) -> str | None:
+    """What of the bank's words is said of an answer too, if anything is."""
+    likeness = {words: _likeness(said, words, limits) for words in bank}
+    best = max(likeness, key=likeness.__getitem__, default=None)
+    return best if best and likeness[best] >= _ALIKE else None
 
 
-def _without_places(text: str) -> str:
-    """A check's words without the line of code in which an error arose."""
-    lines = text.splitlines()
-    return "\n".join(line for line in lines if not line.startswith("    at: "))
+def _likeness(said: str, words: str, limits: dict[str, float]) -> float:
+    if same_text(said, words, **limits):
+        return 1.0
+    first, second = (
+        {x for x in text.splitlines() if x.startswith(("  ✗", "    yours:"))}
+        for text in (said, words)
+    )
+    return len(first & second) / max(1, len(first | second))
 
 
 def _complaint(answer: QuestionResult) -> str:

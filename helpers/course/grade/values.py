@@ -131,8 +131,9 @@ def _close(got: Any, want: Any, rtol: float, atol: float) -> bool:
     if isinstance(want, float):
         if not isinstance(got, float | int):
             return False
-        alike = math.isnan(got) and math.isnan(want)
-        return alike or got == want or abs(got - want) <= atol + rtol * abs(want)
+        if not math.isfinite(want):
+            return got == want or (math.isnan(got) and math.isnan(want))
+        return abs(got - want) <= atol + rtol * abs(want)
     if type(got) is not type(want):
         return False
     if isinstance(want, dict):

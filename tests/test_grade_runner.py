@@ -1,0 +1,353 @@
+"""Where submissions run: kinds of isolation, limits, what runs once, what is asked."""
+
+import ast
+import contextlib
+import io
+import os
+import random
+import shutil
+import signal
+import textwrap
+
+import nbformat
+import numpy as np
+import psutil
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from nbformat.v4 import new_code_cell, new_output
+
+from helpers.course.grade import GradeError, values
+from helpers.course.grade.blind import blind, blinded
+from helpers.course.grade.exercise import load_exercise
+from helpers.course.grade.given import independent
+from helpers.course.grade.mark import handed_in, mark
+from helpers.course.grade.runner import open_runner
+
+
+def notebook(*cells):
+    """Cells of (source, expected stdout), or sources of which nothing is expected."""
+    book = nbformat.v4.new_notebook()
+    for number, cell in enumerate(cells):
+        source, text = (cell, "") if isinstance(cell, str) else cell
+        made = new_code_cell(source, id=f"cell-{number}", execution_count=1)
+        if text:
+            made.outputs = [new_output("stream", name="stdout", text=text)]
+        book.cells.append(made)
+    return book
+
+
+def check(name, source):
+    cell = new_code_cell(source, id=f"check-{name}")
+    cell.metadata |= {"check": name, "points": 1}
+    return cell
+
+
+def answer(name, source):
+    cell = new_code_cell(source, id=f"answer-{name}")
+    cell.metadata["answer"] = name
+    return cell
+
+
+@pytest.fixture(scope="module", params=["bubblewrap", "process", "none"])
+def runner(request):
+    """A runner of each kind, with short limits; skips what this machine lacks."""
+    wish = {"bubblewrap": "require", "process": "auto", "none": "none"}[request.param]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SECRET", "1")
+        if request.param == "process":
+            patch.setattr(shutil, "which", lambda name: None)
+        try:
+            with open_runner(wish, timeout=4, total=4) as opened:
+                if opened.isolation != request.param:
+                    pytest.skip(f"this machine offers {opened.isolation}")
+                yield opened
+        except GradeError as error:
+            pytest.skip(str(error))
+
+
+def outcomes(records):
+    return [(record.outcome, record.stopped) for record in records]
+
+
+def test_outputs_are_compared_cell_by_cell(runner):
+    book = notebook(("print(6 * 7)", "42\n"), ("print(43)", "42\n"), "1 / 0", "x = 1")
+    records = runner.run(book)
+    assert outcomes(records) == [
+        ("passed", ""),
+        ("failed", ""),
+        ("failed", ""),
+        ("passed", ""),
+    ]
+    assert [r.printed for r in records[:2]] == ["42\n", "43\n"]
+    assert records[2].error == "ZeroDivisionError"
+
+
+def test_total_time_is_limited(runner):
+    records = runner.run(notebook(*["import time; time.sleep(1.6)"] * 3, "pass"))
+    assert outcomes(records) == [
+        ("passed", ""),
+        ("passed", ""),
+        ("failed", "timeout"),
+        ("skipped", ""),
+    ]
+
+
+def test_dead_kernel_ends_the_run(runner):
+    records = runner.run(notebook("pass", "import os; os._exit(0)", "pass"))
+    assert outcomes(records) == [("passed", ""), ("failed", "died"), ("skipped", "")]
+
+
+def test_environment_is_clean_and_the_folder_empty(runner):
+    if runner.isolation == "none":
+        pytest.skip("none of that is promised")
+    book = notebook(
+        ("import os; print(os.listdir(), 'SECRET' in os.environ)", "[] False\n"),
+        ("print(os.environ['PYTHONHASHSEED'], os.environ['HOME'] != '/root')", ""),
+    )
+    records = runner.run(book)
+    assert [r.printed for r in records] == ["[] False\n", "0 True\n"]
+
+
+def test_prepared_cells_are_taken_over():
+    plain = "import time\ntime.sleep(0)"
+    slow = "stamp = time.perf_counter()\ndef ask(): return told()"
+    cells = notebook(plain, slow).cells
+    book = notebook(
+        "print('stamp' in globals(), 'time' in globals())",
+        "def told(): return 'new'",
+    )
+    book.cells += cells
+    for number, cell in enumerate(notebook("print(stamp, ask())").cells):
+        cell.id = f"last-{number}"
+        book.cells.append(cell)
+    for number, cell in enumerate(book.cells[:2]):
+        cell.id = f"student-{number}"
+    with open_runner("auto", given=cells) as runner:
+        if runner.isolation == "none":
+            pytest.skip("nothing runs once without a warm parent")
+        first, second = runner.run(book), runner.run(book)
+    assert first[0].printed == "False False\n"
+    assert first[-1].printed.endswith(" new\n")
+    assert first[-1].printed == second[-1].printed  # the stamp of one run
+
+
+def test_changed_given_cell_runs_as_it_is():
+    cells = notebook("x = 1").cells
+    with open_runner("auto", given=cells) as runner:
+        records = runner.run(notebook("x = 2", ("print(x)", "2\n")))
+    assert outcomes(records) == [("passed", ""), ("passed", "")]
+
+
+def test_warm_parent_that_was_killed_is_replaced(monkeypatch):
+    if not shutil.which("bwrap"):
+        pytest.skip("needs bubblewrap")
+    with open_runner("require") as runner:
+        parents = psutil.Process().children()
+        for process in parents:
+            if process.name() == "bwrap":
+                process.send_signal(signal.SIGKILL)
+        records = runner.run(notebook(("print(1)", "1\n")))
+    assert outcomes(records) == [("passed", "")]
+
+
+def test_nothing_is_left_when_the_runner_closes():
+    with open_runner("auto") as runner:
+        runner.run(notebook("pass"))
+        during = {p for p in psutil.Process().children() if p.name() == "bwrap"}
+    assert not [p for p in during if p.is_running() and p.status() != "zombie"]
+
+
+def test_wishes_that_cannot_be_met_are_refused(monkeypatch):
+    with (
+        pytest.raises(GradeError, match=r"'firejail'.*auto, require, none"),
+        open_runner("firejail"),
+    ):
+        pass
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with (
+        pytest.raises(GradeError, match="bubblewrap is not installed"),
+        open_runner("require"),
+    ):
+        pass
+
+
+def test_weaker_isolation_is_announced(monkeypatch, capsys):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with open_runner("auto") as runner:
+        assert runner.isolation in ("process", "none")
+    assert "bubblewrap is not installed" in capsys.readouterr().err
+
+
+def test_given_cells_that_need_answers_are_not_independent():
+    sources = {
+        "imports": "import numpy as np",
+        "data": "x = np.arange(3)\ntotal = sum(v for v in x)",
+        "lazy": "def report():\n    return square(x)",
+        "uses": "table = [square(v) for v in x]",
+        "follows": "print(table)",
+        "augments": "rng += 1",
+        "rebinds": "rng = np.random.default_rng(0)\nfor i in x:\n    rng.random(i)",
+        "magic": "get_ipython().run_line_magic('time', '')",
+    }
+    cells = {name: new_code_cell(source, id=name) for name, source in sources.items()}
+    order = [cells["imports"], cells["data"], cells["lazy"]]
+    order += [answer("square", "def square(x):\n    rng = 1\n    return x * x")]
+    order += [check("square", "rng = 1\nprint(square(2))")]
+    order += [cells[name] for name in list(sources)[3:]]
+    found = [cell.id for cell in independent(order)]
+    assert found == ["imports", "data", "lazy", "rebinds"]
+
+
+HANDED_OVER = textwrap.dedent(
+    """
+    def compare(c, n, want, hint=""):
+        secret = want + 1
+        if c.close("value", f(n), want, rtol=1e-3):
+            c.show("twice", 2 * f(n))
+    """
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "kept", "gone"),
+    [
+        ('c.equal("n", f(2), 4, hint="four")', ["f(2)"], ["4", "four"]),
+        ('want = g(2)\n    c.close("n", f(2), want, atol=0.5)', ["0.5"], ["g(2)"]),
+        ('c.equal(expected=g(2), got=f(2), name="n")', ["f(2)"], ["g(2)"]),
+        ('c.true("n", f(2) > 0, f(2))', ["f(2) > 0"], ["c.true"]),
+        ("compare(c, 2, g(2))", ["f(n)", "n=2", "rtol=0.001"], ["g(2)", "secret"]),
+        ('torch.equal(a, b)\n    c.show("n", f(2))', ["torch.equal(a, b)"], ["c.show"]),
+        (
+            'for w in (1, 2):\n        x, y = g(w)\n        c.equal("n", f(x), y)',
+            ["x, y"],
+            [],
+        ),
+    ],
+)
+def test_copy_of_a_check_holds_the_students_side_only(source, kept, gone):
+    functions = {"compare": ast.parse(HANDED_OVER).body[0]}
+    copy = blind(f'with check("A title") as c:\n    {source}', functions)
+    compile(copy, "copy", "exec")
+    assert all(text in copy for text in kept), copy
+    assert not any(text in copy for text in gone), copy
+
+
+def test_check_that_tells_nothing_has_no_copy():
+    assert blind("print(f(2))") is None
+    assert blind("this is no Python") is None
+
+
+def told(capsys, *arguments, **limits) -> str:
+    capsys.readouterr()
+    values.tell("value", *arguments, **limits)
+    return capsys.readouterr().out
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hnp.arrays(
+        float,
+        hnp.array_shapes(max_dims=3, max_side=5),
+        elements=st.floats(-1e6, 1e6) | st.sampled_from([np.nan, np.inf]),
+    ),
+    st.floats(-3, -1e-3) | st.floats(1e-3, 3),
+    st.data(),
+)
+def test_agreement_is_that_of_allclose_with_twice_the_tolerance(array, power, data):
+    rtol, atol = 1e-4, 1e-5
+    other, place = array.copy(), data.draw(st.integers(0, array.size - 1))
+    if np.isfinite(array.flat[place]):
+        other.flat[place] += 2 * (atol + rtol * abs(array.flat[place])) * 10.0**power
+    texts = []
+    for each in (other, array):
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            values.tell("value", each, rtol=rtol, atol=atol)
+        texts.append(out.getvalue())
+    wanted = np.allclose(other, array, rtol=2 * rtol, atol=2 * atol, equal_nan=True)
+    assert values.same(*texts) == wanted
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([1, 2, 3], np.array([1.0, 2.0, 3.0])),
+        ((1, 2), torch.tensor([1, 2])),
+        (True, 1),
+        (np.float32(0.5), 0.5),
+        ({"a": 1, "b": [2.0]}, {"b": np.array([2]), "a": 1.0}),
+        ({1, 2}, {2.0, 1}),
+        ([[1], [2, 3]], [np.array([1]), (2, 3)]),
+        (["a", "b"], np.array(["a", "b"])),
+        (np.arange(900.0), list(range(900))),
+        (np.nan, float("nan")),
+    ],
+)
+def test_the_same_in_another_form_agrees(capsys, one, other):
+    assert values.same(told(capsys, one), told(capsys, other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([1, 2, 3], [1, 3, 2]),
+        ([1, 2], [[1, 2]]),
+        (np.arange(900.0), np.r_[np.arange(898.0), 899, 898]),
+        (np.zeros(900), np.full(900, 1e-3)),
+        ("1", 1),
+        (None, 0),
+        ({"a": 1}, {"a": 2}),
+        (["a", "b"], ["b", "a"]),
+        (object(), 0),
+        (1.0, np.inf),
+    ],
+)
+def test_other_values_do_not_agree(capsys, one, other):
+    assert not values.same(told(capsys, one), told(capsys, other))
+    assert not values.same(told(capsys, other), told(capsys, one))
+
+
+def test_tolerances_are_those_of_the_solution(capsys):
+    generous = told(capsys, 1.1, rtol=10.0)
+    strict = told(capsys, 1.0)
+    assert not values.same(generous, strict)
+    assert values.same(strict, generous)
+    assert values.same(generous, strict, rtol=0.2)
+
+
+def test_silence_does_not_agree(capsys):
+    one = told(capsys, 1.0)
+    assert not values.same("", "")
+    assert not values.same("", one)
+    assert not values.same(one + one, one)
+    assert not values.same('\x1e["value", ', one)
+    assert values.same(f"debug\n{one}more\n", one)
+
+
+def test_asking_leaves_the_global_generators_alone():
+    for draw in (random.random, np.random.rand, lambda: torch.rand(1).item()):
+        with values.untouched():
+            first = draw()
+        assert draw() == first
+
+
+def test_every_check_of_the_toy_is_asked_and_right_answers_pass(toy_course):
+    toy = load_exercise(str(toy_course.solution))
+    with open_runner("auto") as runner:
+        exercise, graded = blinded(toy, runner)
+        copies = [
+            c.metadata["values"] for c in exercise.cells if "values" in c.metadata
+        ]
+        assert copies == ["check-square", "check-square-hidden", "check-mean"]
+        assert [q.verdict for q in graded.questions] == ["correct", "correct"]
+        assert mark(exercise, handed_in(toy), runner).total == 6
+
+
+def test_workers_of_the_test_run_share_no_state():
+    """The environment of the grader is not changed by a run."""
+    before = dict(os.environ)
+    with open_runner("auto") as runner:
+        runner.run(notebook("import os; os.environ['X'] = '1'"))
+    assert dict(os.environ) == before

@@ -183,7 +183,10 @@ class Tile:
         power: float,
         device: torch.device | str = "cpu",
     ) -> "Tile":
-        """Take logarithms and weights; they keep the dtype of the counts."""
+        """Take logarithms and weights of counts (n, m), which are floats above 0.
+
+        Both keep the dtype of the counts; `train_glove` says what the rest means.
+        """
         place = np.arange(counts.nnz, dtype=np.int32)
         by_column = sparse.csr_array(
             (place, counts.indices, counts.indptr), shape=counts.shape

@@ -142,9 +142,13 @@ def test_two_epochs_equal_torch_adagrad(monkeypatch):
         assert np.abs(ours[0] - start.inputs).max() > 0.01  # it did move
 
 
-@pytest.mark.parametrize("size", [3, 16, 37])  # fewer words than blocks, and more
-def test_tiles_hold_each_count_once(size):
+@pytest.mark.parametrize(
+    ("size", "block_words"),
+    [(3, 4096), (16, 4096), (37, 4096), (37, 2)],  # fewer words than blocks, and more
+)
+def test_tiles_hold_each_count_once(monkeypatch, size, block_words):
     """At learning rate 0 the tiles' losses add up to J of the first vectors."""
+    monkeypatch.setattr(glove, "BLOCK_WORDS", block_words)
     counts = random_counts(size, size, seed=size, dtype=np.float32)
     model = train_glove(
         counts,
@@ -191,6 +195,16 @@ def test_recovers_a_planted_matrix():
     errors = (rows @ columns.T).numpy() - planted
     assert model.losses[-1] < 1e-3 * model.losses[0]
     assert np.sqrt(np.mean(errors[~seen] ** 2)) < 0.05  # of planted.std() 1.4
+
+
+def test_whole_numbers_train_like_floats():
+    counts = random_counts(30, 30, seed=7).ceil()
+    models = [
+        train_glove(counts.astype(dtype), words(30), seed=1, dim=3, epochs=2)
+        for dtype in (np.int64, np.float32)
+    ]
+    np.testing.assert_array_equal(models[0].inputs, models[1].inputs)
+    assert models[0].losses[1] < models[0].losses[0]
 
 
 def test_vectors_are_the_sum_of_both():

@@ -239,11 +239,12 @@ def mean(x):
     ),
     "search the disk": Attack(
         mean="""\
-import glob, os
-found = []
-for top in ("/tmp", os.path.expanduser("~"), "..", "../.."):
+import os, pathlib, helpers
+course = pathlib.Path(helpers.__file__).parents[1]
+found = [*course.glob("solutions/*"), *course.glob("exercises/*")]
+for top in ("/tmp", os.path.expanduser("~"), ".."):
     for folder, _, files in os.walk(top):
-        found += [f for f in files if f.endswith(("_toy.ipynb", "submission.ipynb"))]
+        found += [f for f in files if f.endswith(".ipynb")]
 def mean(x):
     return x.mean() if found else None""",
         weak=False,

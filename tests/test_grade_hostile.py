@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from helpers.course.grade import GradeError
-from helpers.course.grade.blind import blinded
+from helpers.course.grade.copies import blinded
 from helpers.course.grade.exercise import load_exercise
 from helpers.course.grade.mark import check_solution, mark
 from helpers.course.grade.runner import open_runner

@@ -20,7 +20,8 @@ from hypothesis.extra import numpy as hnp
 from nbformat.v4 import new_code_cell, new_output
 
 from helpers.course.grade import GradeError, values
-from helpers.course.grade.blind import blind, blinded
+from helpers.course.grade.blind import blind
+from helpers.course.grade.copies import blinded
 from helpers.course.grade.exercise import load_exercise
 from helpers.course.grade.given import independent
 from helpers.course.grade.mark import handed_in, mark

@@ -9,6 +9,7 @@ from nbformat import NotebookNode
 
 from helpers.course import sources
 from helpers.course.execute import Trial
+from helpers.course.grade.blind import blind, functions
 from helpers.course.sources import SourceError, is_hidden, question, role
 
 MAX_CELL_LINES = 40
@@ -53,6 +54,7 @@ def _cell_problems(notebook: NotebookNode) -> Iterator[str]:
 
 def _question_problems(notebook: NotebookNode) -> Iterator[str]:
     parts = defaultdict(lambda: defaultdict(list))
+    given = functions(notebook.cells)
     for cell in notebook.cells:
         if role(cell):
             parts[question(cell)][role(cell)].append(cell)
@@ -77,6 +79,11 @@ def _question_problems(notebook: NotebookNode) -> Iterator[str]:
             yield from _answer_problems(cell)
         for cell in cells["check"]:
             yield from _check_problems(cell)
+            if blind(cell.source, given) is None:
+                yield (
+                    f"{cell.id}: has no c.equal, c.close, c.shape, c.true or c.show, "
+                    "here or in a given function that c is handed to"
+                )
         for cell in cells["wrong"]:
             if not cell.metadata.get("why") or not cell.metadata.get("says"):
                 yield (

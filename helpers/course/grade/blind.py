@@ -1,30 +1,22 @@
-"""The grader's copy of each check: it prints the student's values and knows no others.
+"""A check without what it expects: the student's side of each comparison.
 
 A check compares in the process in which the student's code runs, so that this code can
-get at the expected values, or at the comparison. Its copy, which runs just before it,
-keeps the student's side only: `c.close("loss", f(x), g(x))` becomes
-`tell("loss", f(x))`, and what only `g(x)` needed is left out. What the copy prints must
-agree with what it prints for the solution; see `values`. The check itself must pass
-too: it says what is wrong, and it judges properties that have no value.
+get at the expected values, or at the comparison. The grader's copy keeps the student's
+side only: `c.close("loss", f(x), g(x))` becomes `tell("loss", f(x))`, and what only
+`g(x)` needed is left out. What it prints is compared elsewhere, by `values.same`.
 """
 
 import ast
 import copy
 import textwrap
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-import nbformat
 from nbformat import NotebookNode
 
 from helpers.course.grade import values
 from helpers.course.grade.code import parse
-from helpers.course.grade.exercise import Exercise
-from helpers.course.grade.mark import handed_in, mark
-from helpers.course.grade.run import Record
-from helpers.course.grade.runner import Runner
-from helpers.course.grade.score import Graded
-from helpers.course.sources import is_hidden, role, tags
+from helpers.course.sources import role
 
 _VALUES = f'__import__("{values.__name__}", fromlist="_")'
 # The tolerances of a comparison, and what they are where a check names none.
@@ -35,76 +27,9 @@ _LIMITS = {
 }
 
 
-def blinded(exercise: Exercise, runner: Runner) -> tuple[Exercise, Graded]:
-    """The exercise with a copy of each check, and what the solution earns on it.
-
-    The solution runs twice: to learn what each copy prints, and to see that it prints
-    it again. A copy that does not is left out; all are where checks fail because of
-    them.
-
-    Args:
-        exercise: what is to be graded.
-        runner: that submissions will run in.
-    """
-    watch = _Watch(runner)
-    given = _functions(exercise)
-    copies = {c.id: made for c in exercise.cells if (made := _copy(c, given))}
-    mark(_insert(exercise, copies), handed_in(exercise), watch)
-    printed = {record.id: record.printed for record in watch.records}
-    for name, made in list(copies.items()):
-        if text := printed.get(made.id):
-            made.execution_count = 1
-            made.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text)]
-        else:
-            del copies[name]
-    complete = _insert(exercise, copies)
-    graded = mark(complete, handed_in(exercise), watch)
-    failed = {record.id for record in watch.records if record.outcome != "passed"}
-    steady = {name: made for name, made in copies.items() if made.id not in failed}
-    if len(steady) < len(copies):
-        complete = _insert(exercise, steady)
-        graded = mark(complete, handed_in(exercise), runner)
-    if any(q.points < q.possible for q in graded.questions):
-        # Perhaps a check draws from a generator that its copy has drawn from.
-        return exercise, mark(exercise, handed_in(exercise), runner)
-    return complete, graded
-
-
-class _Watch:
-    """A runner that remembers the records of the last run."""
-
-    def __init__(self, runner: Runner) -> None:
-        self.isolation = runner.isolation
-        self.records: list[Record] = []
-        self._runner = runner
-
-    def run(self, notebook: NotebookNode) -> list[Record]:
-        self.records = self._runner.run(notebook)
-        return self.records
-
-
-def _insert(exercise: Exercise, copies: dict[str, NotebookNode]) -> Exercise:
-    solution = NotebookNode(exercise.solution)
-    solution.cells = []
-    for cell in exercise.solution.cells:
-        solution.cells += [*filter(None, [copies.get(cell.id)]), cell]
-    return Exercise(exercise.name, solution)
-
-
-def _copy(
-    cell: NotebookNode, given: Mapping[str, ast.FunctionDef]
-) -> NotebookNode | None:
-    source = blind(cell.source, given) if role(cell) == "check" else None
-    if source is None:
-        return None
-    made = nbformat.v4.new_code_cell(source, id=f"{cell.id}-values")
-    made.metadata |= {"values": cell.id, "hidden": is_hidden(cell), "tags": tags(cell)}
-    return made
-
-
-def _functions(exercise: Exercise) -> dict[str, ast.FunctionDef]:
-    """The functions that given cells define."""
-    trees = [parse(cell.source) for cell in exercise.cells if role(cell) is None]
+def functions(cells: Sequence[NotebookNode]) -> dict[str, ast.FunctionDef]:
+    """The functions that given cells define at top level, by name."""
+    trees = [parse(c.source) for c in cells if c.cell_type == "code" and not role(c)]
     nodes = [node for tree in trees if tree for node in tree.body]
     return {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
 

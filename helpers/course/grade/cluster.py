@@ -34,7 +34,7 @@ from distributed import (
 )
 
 from helpers.course.grade import GradeError
-from helpers.course.grade.blind import blinded
+from helpers.course.grade.copies import blinded
 from helpers.course.grade.exercise import Exercise
 from helpers.course.grade.mark import check_solution, failed, mark
 from helpers.course.grade.runner import Runner, open_runner

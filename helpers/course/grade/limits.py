@@ -77,8 +77,8 @@ def limit(cpu_seconds: float, *, counts_processes: bool) -> None:
         counts_processes: whether processes are this submission's alone, so that they
             can be limited.
     """
+    limit_memory(MEMORY)
     limits = {
-        resource.RLIMIT_DATA: MEMORY,
         resource.RLIMIT_FSIZE: DISK,
         resource.RLIMIT_NOFILE: _FILES,
         resource.RLIMIT_CORE: 0,
@@ -87,9 +87,18 @@ def limit(cpu_seconds: float, *, counts_processes: bool) -> None:
     if counts_processes:
         limits[resource.RLIMIT_NPROC] = PROCESSES
     for name, most in limits.items():
-        hard = resource.getrlimit(name)[1]
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(name, (most, most))
+        _limit(name, most)
+
+
+def limit_memory(most: int) -> None:
+    """Let this process and each of its children hold `most` bytes of its own."""
+    _limit(resource.RLIMIT_DATA, most)
+
+
+def _limit(name: int, most: int) -> None:
+    hard = resource.getrlimit(name)[1]
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(name, (most, most))
 
 
 def drop_privileges(uid: int) -> None:

@@ -27,6 +27,7 @@ _CONTEXT = multiprocessing.get_context(
     "forkserver" if "forkserver" in _METHODS else "spawn"
 )
 
+_MEMORY = 2 << 30  # bytes that a flood of messages may take from us
 _PATIENCE = 180.0  # seconds that a kernel's start and stop may add to a cell
 
 
@@ -116,6 +117,10 @@ def _pytest(
     with open(os.devnull, "w") as null:
         os.dup2(null.fileno(), 1)
         os.dup2(null.fileno(), 2)
+    if kernel:
+        from helpers.course.grade.limits import limit_memory
+
+        limit_memory(_MEMORY)
     os.chdir(folder)
     # What the instructor set for pytest elsewhere does not fit here.
     for name in [name for name in os.environ if name.startswith("PYTEST_")]:

@@ -67,7 +67,7 @@ def open_runner(
     preload: Sequence[str] = (),
     given: Sequence[NotebookNode] = (),
 ) -> Iterator[Runner]:
-    """Open what runs submissions; leaving the block ends every process it started.
+    """Open what runs submissions; leaving the block ends all kernels.
 
     Three kinds of isolation, the strongest first:
 
@@ -143,7 +143,7 @@ def _open(
             if cell.id in parent.prepared and not imported(cell.source)
         }
         runner = _Runner(kind, times, parent.fork, ready)
-        if any(record.outcome != "passed" for record in runner.run(_probe())):
+        if [record.outcome for record in runner.run(_probe())] != ["passed"]:
             raise _Unavailable("a kernel inside it does not answer")
         yield runner
 

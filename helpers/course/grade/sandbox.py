@@ -24,7 +24,7 @@ _HELPERS = Path(helpers.__file__).parent
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SYSTEM += ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc/fonts")
 _SYSTEM += ("/sys/devices/system/cpu",)
-_CAPABILITIES = ("SYS_ADMIN", "SETUID", "SETGID", "KILL")
+_CAPABILITIES = ("SYS_ADMIN", "SYS_PTRACE", "SETUID", "SETGID", "KILL")
 _IMPORTS = 300.0  # seconds that the imports may take on a busy machine
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from helpers.course.grade import GradeError
-from helpers.course.grade.blind import blinded
+from helpers.course.grade.copies import blinded
 from helpers.course.grade.exercise import Exercise
 from helpers.course.grade.mark import check_solution, mark
 from helpers.course.grade.read import Unreadable

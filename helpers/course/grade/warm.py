@@ -22,6 +22,7 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -105,7 +106,7 @@ def _reap(users: dict[int, int]) -> None:
             _kill(orphan)
 
 
-def _run(work, *arguments) -> None:
+def _run(work: Callable[..., None], *arguments: object) -> None:
     """Do what a forked process is for, and end it, whatever happens."""
     try:
         work(*arguments)
@@ -137,10 +138,17 @@ def _supervise(request: dict, fds: list[int], user: int) -> None:
 
 def _held() -> int:
     """Bytes of memory that the supervised processes hold together."""
+    total = _sum(lambda process: process.memory_info().rss)
+    if total > limits.MEMORY:  # perhaps only because shared pages count twice
+        total = _sum(lambda process: process.memory_full_info().uss)
+    return total
+
+
+def _sum(measure: Callable[[psutil.Process], int]) -> int:
     total = 0
     for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            total += process.memory_info().rss
+        with suppress(psutil.Error):  # it ended meanwhile
+            total += measure(process)
     return total
 
 

@@ -359,7 +359,7 @@ print("and to the helper's:", np.allclose(helper.toarray(), toy_pmi, atol=1e-6))
 # Both are less often near *road* than chance would have it, so both become 0. The picture of the counts
 # turns into a clear answer: *bus* goes with *road*, the other two with *cup*.
 #
-# Two refinements (Levy, Goldberg and Dagan 2015). PMI overrates rare contexts: a word seen five times
+# Two refinements (Levy, Goldberg and Dagan 2015). PMI overrates rare contexts: a word seen 15 times
 # that meets *velka* once looks miraculous. **Context-distribution smoothing** raises the probability
 # of rare contexts by a power $a < 1$. And a **shift** by $\log k$ asks that a pair be $k$ times likelier
 # than chance before it counts at all:
@@ -520,7 +520,7 @@ print(f"memory: {P.nnz * 8 / 1e6:.0f} MB sparse, {svd.U.nbytes / 1e6:.0f} MB den
 # A ninth! By the measure of (9) that is a wretched copy. Is it a wretched model of meaning?
 #
 # The picture shows, against the number of directions: on the left the error that is left, which
-# falls slowly from 1 to 0.89; on the right the agreement with WordSim-353, which climbs
+# falls slowly from 0.97 to 0.89; on the right the agreement with WordSim-353, which climbs
 # steeply. The dashed line is the sparse matrix itself. Of the two curves on the right one uses $U_k$, the
 # other $U_k S_k$, in which strong directions weigh more.
 
@@ -643,7 +643,7 @@ plt.show()
 
 # %% [markdown]
 # The picture shows the three histograms. In two dimensions the cosines pile up at −1 and 1; in 300
-# they form a needle at 0. Its width is $1/\sqrt d$, as the mean of $\cos^2$ is exactly $1/d$: a unit vector
+# they form a needle at 0. Its width, the standard deviation, is $1/\sqrt d$, as the mean of $\cos^2$ is exactly $1/d$: a unit vector
 # shares its squared length among $d$ places.
 #
 # So in 300 dimensions nearly all pairs of directions are nearly orthogonal. There is room for many

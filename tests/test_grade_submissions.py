@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from helpers.course.grade import GradeError
 from helpers.course.grade import submissions as module
 from helpers.course.grade.read import MAX_BYTES, Unreadable
+from helpers.course.grade.schedule import content
+from helpers.course.grade.store import digest
 from helpers.course.grade.submissions import Submission, find_submissions
 
 MOODLE = {
@@ -228,6 +230,19 @@ def test_what_is_no_class_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MAX_FILES", 3)
     with pytest.raises(GradeError, match="holds 5 files, more than 3"):
         find_submissions(path)
+
+
+def test_a_file_that_changes_amid_grading_stops_the_run(tmp_path):
+    (tmp_path / "ann.ipynb").write_bytes(b"{}")
+    (ann,) = find_submissions(tmp_path)
+    key = digest(ann.read())
+    assert content(key, ann) == b"{}"
+    (tmp_path / "ann.ipynb").write_bytes(b"[]")
+    with pytest.raises(GradeError, match=r"ann\.ipynb: changed while it was graded"):
+        content(key, ann)
+    (tmp_path / "ann.ipynb").unlink()
+    with pytest.raises(GradeError, match="changed while it was graded"):
+        content(key, ann)
 
 
 def test_submissions_can_be_sorted(tmp_path):

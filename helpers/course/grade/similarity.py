@@ -35,6 +35,7 @@ comments, annotations and another order of a few lines stays above 0.65."""
 _RUN = 8  # tokens
 _DOUBT = 20.0
 _READ = 20_000  # characters of an answer
+_LINES = 400  # of an answer, side by side with another
 
 
 class Pair(NamedTuple):
@@ -195,8 +196,8 @@ def side_by_side(left: str, right: str, names: Collection[str]) -> list[Row]:
         right: code of the other.
         names: those that neither chose.
     """
-    ours, theirs = left[:_READ].splitlines(), right[:_READ].splitlines()
-    plain = [_plain(left[:_READ], names), _plain(right[:_READ], names)]
+    ours, theirs = (code[:_READ].splitlines()[:_LINES] for code in (left, right))
+    plain = [_plain("\n".join(lines), names) for lines in (ours, theirs)]
     rows = []
     for kind, i, j, k, m in SequenceMatcher(None, *plain, False).get_opcodes():
         if kind == "equal":

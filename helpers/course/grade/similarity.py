@@ -144,7 +144,8 @@ def fingerprints(code: str, names: Collection[str]) -> set[tuple[str, ...]]:
     tokens, tree = code[:_READ], parse(code[:_READ])
     chosen: set[str] = set()
     if tree is not None:
-        with suppress(RecursionError):  # nested too deeply: as it stands
+        # What is nested too deeply, or holds odd f-strings, stays as it is.
+        with suppress(RecursionError, ValueError):
             tokens, chosen = ast.unparse(_Bare().visit(tree)), _chosen(tree, names)
     found = ["v" if word in chosen else word for word in _TOKEN.findall(tokens)]
     return {tuple(found[i : i + _RUN]) for i in range(len(found) - _RUN + 1)}

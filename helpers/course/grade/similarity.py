@@ -124,10 +124,10 @@ def _overlap(found: Sequence[Collection[tuple[str, ...]]]) -> np.ndarray:
     """The weight of what each two sets share, and of each set on the diagonal."""
     from scipy.sparse import csr_array
 
-    count = Counter(print_ for prints in found for print_ in prints)
-    column = {print_: index for index, print_ in enumerate(count)}
-    columns = [column[print_] for prints in found for print_ in prints]
-    rows = np.repeat(np.arange(len(found)), [len(prints) for prints in found])
+    count = Counter(run for runs in found for run in runs)
+    column = {run: index for index, run in enumerate(count)}
+    columns = [column[run] for runs in found for run in runs]
+    rows = np.repeat(np.arange(len(found)), [len(runs) for runs in found])
     weights = 1 / np.maximum(1, np.array(list(count.values()), float) - 1)
     values = np.sqrt(weights)[np.array(columns, int)]
     has = csr_array((values, (rows, columns)), shape=(len(found), len(count)))

@@ -6,6 +6,11 @@ instructor's notebook, `runner` has `pytest --nbval` run that in isolation, and 
 turns what was recorded into points. `mark` is all of this for one submission: a pure
 function of the exercise and the bytes handed in.
 
+Behind `runner`, `sandbox` starts the process (`warm`) that forks a kernel per
+submission, with `limits`; `given` and `once` run but once what is the same for all.
+`copies` puts beside each check one (`blind`) that knows no expected values, so that no
+verdict rests on the process in which the student's code runs.
+
 `schedule` marks many on this machine, `cluster` on several. `store` keeps each result
 as it comes, `policy` applies what the instructor decided, `outputs` writes it all down
 (`results`, `gradebook`, `feedback`, `lms`), and `command` ties the steps together.

@@ -1,9 +1,9 @@
 """The warm parent: imports what kernels need, once, and forks a kernel per submission.
 
-`sandbox` starts this program, inside bubblewrap where it can. It never runs a student's
-code. A request comes with four listening sockets and a lifeline; for each, it forks a
-supervisor, which forks the kernel. The kernel ends with the lifeline, and the lifeline
-with the kernel.
+`sandbox` starts this program, inside bubblewrap where it can. It runs given cells (see
+`once`), never a student's code. A request comes with four listening sockets and a
+lifeline; for each, it forks a supervisor, which forks the kernel. The kernel ends with
+the lifeline, and the lifeline with the kernel.
 
     grader ── request ──> warm parent
       │                       └ supervisor      watches lifeline, kernel and memory
@@ -77,32 +77,32 @@ def main() -> None:
         limits.adopt_orphans()
     gc.collect()
     gc.freeze()  # so that forks need not copy what never changes
-    users: dict[int, int] = {}
-    fresh = itertools.cycle(random.sample(_USERS, len(_USERS)))
+    supervisors: set[int] = set()
+    users = itertools.cycle(random.sample(_USERS, len(_USERS)))
     while True:
         control.sendall(b"\n")  # ready
-        while not select.select([control], [], [], 1.0 if users else None)[0]:
-            _reap(users)
+        while not select.select([control], [], [], 1.0 if supervisors else None)[0]:
+            _reap(supervisors)
         message, fds, *_ = socket.recv_fds(control, 65536, len(CHANNELS) + 1)
         if not message:
             return
-        user = next(fresh)
+        user = next(users)
         child = os.fork()
         if child == 0:
             control.close()
             _run(_supervise, settings | json.loads(message), fds, user)
-        users[child] = user
+        supervisors.add(child)
         for fd in fds:
             os.close(fd)
 
 
-def _reap(users: dict[int, int]) -> None:
+def _reap(supervisors: set[int]) -> None:
     """Forget supervisors that ended, and end what outlived its supervisor."""
     with suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG)[0]) != 0:
-            users.pop(ended, None)
+            supervisors.discard(ended)
     for orphan in psutil.Process().children():
-        if orphan.pid not in users:
+        if orphan.pid not in supervisors:
             _kill(orphan)
 
 
@@ -120,6 +120,8 @@ def _supervise(request: dict, fds: list[int], user: int) -> None:
     lifeline = socket.socket(fileno=fds.pop())
     if request["namespaces"]:
         limits.unshare()
+    elif sys.platform == "linux":
+        limits.adopt_orphans()
     kernel = os.fork()
     if kernel == 0:
         lifeline.close()

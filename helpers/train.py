@@ -208,7 +208,7 @@ def train(
             bar.update()
         model.eval()
         with torch.no_grad():
-            valid = validate()
+            valid = float(validate())  # a NumPy number would not load again
         run.end_epoch(math.fsum(seen) / len(seen), valid, rollback)
         bar.set_postfix(valid=f"{valid:.3f}", refresh=False)
         if checkpoint:

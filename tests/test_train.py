@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -165,7 +166,7 @@ def test_rollback(strategy):
 
 def test_a_killed_run_continues_as_if_nothing_had_happened(tmp_path):
     options = dict(epochs=5, steps=STEPS, rollback=Rollback(), schedule=lambda t: 1 - t)
-    told = [3.0, 1.0, 2.0, 0.9, 0.8]
+    told = np.array([3.0, 1.0, 2.0, 0.9, 0.8])  # means are often NumPy numbers
 
     def run(losses_of, model, values, checkpoint):
         optimizer = torch.optim.Adam(model.parameters(), 0.05)

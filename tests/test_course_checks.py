@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from IPython.core.error import StdinNotImplementedError
 
 from helpers.course.checks import check, describe
 
@@ -101,6 +102,14 @@ def test_true_prints_the_number_it_rests_on(capsys):
     assert "✗ value: does not hold\n    yours: 0.3000" in said(
         capsys, "true", False, 0.3
     )
+
+
+def test_input_is_no_stub(capsys):
+    with check("Reads a number"):
+        raise StdinNotImplementedError("raw_input was called")
+    out = capsys.readouterr().out
+    assert "asks for input()" in out
+    assert "not answered" not in out
 
 
 def test_a_stub_is_named_as_such_and_the_next_block_runs(capsys):

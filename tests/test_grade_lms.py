@@ -288,10 +288,17 @@ def test_canvas_gradebook_comes_back_filled_in(tmp_path):
 
 def test_names_in_any_order_are_known_and_namesakes_are_not(tmp_path):
     (tmp_path / "roster.csv").write_text(CANVAS, encoding="utf-8")
-    names = ["Ann Lee", "lee_ann", "S12", "jnunez@x.edu", "Li Wei"]
-    roster = read_roster(tmp_path / "roster.csv", [handed_in(name) for name in names])
-    rows = {name: roster.rows[place]["ID"] for name, place in roster.students.items()}
-    assert rows == {"Ann Lee": "11", "lee_ann": "11", "S12": "12", "jnunez@x.edu": "12"}
+    known = {"Ann Lee": "11", "lee_ann": "11", "S12": "12", "jnunez@x.edu": "12"}
+    for name in [*known, "Li Wei"]:
+        roster = read_roster(tmp_path / "roster.csv", [handed_in(name)])
+        rows = {one: roster.rows[place]["ID"] for one, place in roster.students.items()}
+        assert rows == ({name: known[name]} if name in known else {})
+
+
+def test_a_row_that_two_students_claim_is_neithers(tmp_path):
+    (tmp_path / "roster.csv").write_text(CANVAS, encoding="utf-8")
+    found = [handed_in("Ann Lee"), handed_in("x", "canvas", "11"), handed_in("S12")]
+    assert list(read_roster(tmp_path / "roster.csv", found).students) == ["S12"]
 
 
 def test_canvas_names_of_files_make_a_roster(tmp_path):

@@ -198,8 +198,15 @@ def test_encrypted_files_are_told(tmp_path):
         data[data.index(signature) + offset] |= 1
     path.write_bytes(data)
     (ann,) = find_submissions(path)
-    with pytest.raises(Unreadable, match="encrypted"):
+    with pytest.raises(Unreadable, match="locked by a password"):
         ann.read()
+
+
+def test_a_name_chosen_to_look_like_another_students(tmp_path):
+    """The LMS writes the beginning; what a student calls the file follows."""
+    name = "Eve_14_assignsubmission_file_Bo Chen_12_assignsubmission_file_x.ipynb"
+    (eve,) = find_submissions(write_zip(tmp_path / "in.zip", [name]))
+    assert (eve.student, eve.lms_id) == ("Eve", "14")
 
 
 def test_letters_and_accents_apart_are_one_name(tmp_path):
@@ -221,8 +228,12 @@ def test_a_name_that_is_not_utf8_is_printable(tmp_path):
 
 
 def test_what_is_no_class_is_told(tmp_path, monkeypatch):
-    with pytest.raises(GradeError, match="not a folder and not a zip"):
+    with pytest.raises(GradeError, match="not there; give the folder"):
         find_submissions(tmp_path / "missing")
+    path = write_zip(tmp_path / "cut.zip", CANVAS)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(GradeError, match="a damaged or incomplete zip"):
+        find_submissions(path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(GradeError, match="holds no files"):
         find_submissions(tmp_path / "empty")

@@ -19,7 +19,7 @@ files that the LMS exported.
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def read_roster(path: Path, submissions: Sequence[Submission]) -> Roster:
     """The gradebook that Canvas exports, or the grading worksheet that Moodle does.
 
     A student is known by the LMS's id, else by a name, login or address of which the
-    roster has but one.
+    roster has but one. A row that two students claim is neither's.
 
     Raises:
         GradeError: it is neither.
@@ -209,7 +209,8 @@ def _find(
             found[one.student] = ids[one.lms_id]
         elif len(fits) == 1:
             found[one.student] = fits[0]
-    return found
+    claims = Counter(found.values())
+    return {student: place for student, place in found.items() if claims[place] == 1}
 
 
 def _names(row: Mapping[str, str]) -> set[str]:

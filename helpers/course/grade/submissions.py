@@ -25,8 +25,9 @@ MAX_FILES = 20_000
 _LITTER = {"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"}
 
 # Moodle: Ann Lee_123_assignsubmission_file_/homework.ipynb, or the two in one name
-# where the instructor asked for no folders.
-_MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_[a-z]+(_.*)?")
+# where the instructor asked for no folders. The first id in it is Moodle's own; what
+# follows is the student's choice, and may look like another's.
+_MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_[a-z]+(_.*)?")
 # Canvas: leeann_LATE_123_4567_homework.ipynb, the ids of the user and the submission.
 _CANVAS = re.compile(
     r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d+)_\d+_.+", re.IGNORECASE
@@ -67,11 +68,13 @@ class Submission:
             if stat.S_ISLNK(info.external_attr >> 16):
                 raise Unreadable("a link, not a file")
             _check_size(info.file_size)  # zipfile reads no more than that
+            if info.flag_bits & 1:
+                raise Unreadable("locked by a password in the zip")
             try:
                 return archive.read(info)
             except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
                 raise Unreadable(f"damaged in the zip ({error})") from None
-            except (RuntimeError, NotImplementedError) as error:  # encrypted, deflate64
+            except NotImplementedError as error:  # packed by deflate64, say
                 raise Unreadable(f"cannot be unpacked ({error})") from None
 
 
@@ -95,8 +98,10 @@ def find_submissions(where: Path) -> list[Submission]:
     elif where.is_file() and zipfile.is_zipfile(where):
         found = list(_in_zip(where))
     else:
+        what = "a damaged or incomplete zip" if where.suffix == ".zip" else "not a zip"
+        what = what if where.is_file() else "not there"
         raise GradeError(
-            f"{where}: not a folder and not a zip; give the folder of submissions, or "
+            f"{where}: {what}; give the folder of submissions, or "
             "the zip that Moodle or Canvas exports"
         )
     if not found:

@@ -3,7 +3,7 @@ BIN := .venv/bin
 # A container's root may start JupyterLab; on a laptop this is empty.
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test build data grade nbgrader
+.PHONY: lab test build data checkpoints grade nbgrader
 
 lab: .venv/.ready data
 	$(BIN)/jupyter lab --ServerApp.preferred_dir=lectures $(ROOT_FLAG)
@@ -18,6 +18,10 @@ build: .venv/.ready data
 
 data: .venv/.ready
 	$(BIN)/python -m helpers.datasets
+
+# An LSTM that trains for ten minutes; lecture 12 tells what it reaches. Optional.
+checkpoints: .venv/.ready data
+	$(BIN)/python -m helpers.checkpoints
 
 # make grade EXERCISE=03_word2vec SUBMISSIONS=folder OUT=graded
 grade: .venv/.ready data

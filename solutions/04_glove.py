@@ -11,7 +11,8 @@
 # **How checks work.** Under each answer stand its checks. The output under a check is what you
 # aim at: run the cell after your answer to compare. A ✓ line shows your value, a ✗ line says how
 # it differs and where to look. Each check has its own points, so half an answer earns half of
-# them. To see where you stand, save the notebook and run
+# them. Compute in float64, NumPy's default, and leave the arrays that you are given as they are.
+# To see where you stand, save the notebook and run
 #
 # ```
 # pytest --nbval exercises/04_glove.ipynb
@@ -20,6 +21,7 @@
 # Stars say how hard a question is: ★ apply, ★★ derive and implement, ★★★ investigate.
 
 # %%
+import warnings
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
@@ -42,6 +44,13 @@ plots.use_style()
 def number(loss):
     """A loss as a plain number, be it NumPy's, PyTorch's or an array of one."""
     return loss.item() if hasattr(loss, "item") else loss
+
+
+def without_warnings(function, *arguments):
+    """What the function returns; a warning that it would print is an error here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        return function(*arguments)
 
 
 # %% [markdown]
@@ -103,18 +112,19 @@ with check("Two words beside seven contexts, all counts above 0") as c:
 
 # %% check="ratios" part="zeros" points=1
 with check("Three of eight contexts are missing from one word or both") as c:
-    rng = np.random.default_rng(12)
+    rng = np.random.default_rng(18)
     X = rng.integers(1, 9, size=(5, 8)).astype(float)
     X[3, [1, 6]] = 0
     X[4, [4, 6]] = 0
-    got = probability_ratios(X, 3, 4)
+    finite = [0, 1, 2, 3, 5, 7]
+    want = [(X[3, k] * sum(X[4])) / (X[4, k] * sum(X[3])) for k in finite]
+    got = np.asarray(without_warnings(probability_ratios, X, 3, 4))
     c.equal("infinite at", np.flatnonzero(np.isposinf(got)), [4], hint="What is 1/0?")
     c.equal("undefined at", np.flatnonzero(np.isnan(got)), [6], hint="What is 0/0?")
-    finite = [0, 1, 2, 3, 5, 7]
     c.close(
         "the others",
-        np.asarray(got)[finite],
-        [(X[3, k] * sum(X[4])) / (X[4, k] * sum(X[3])) for k in finite],
+        got[finite],
+        want,
         hint="Does a zero count stay a zero, or did you add something to it?",
     )
 
@@ -132,10 +142,10 @@ print(f"{len(vocabulary):,} words, {X_real.nnz:,} non-zero counts")
 with check("Ice and steam, in the class mix") as c:
     ice, steam = vocabulary["ice"], vocabulary["steam"]
     two = X_real[[ice, steam]].toarray().astype(float)
-    got = np.asarray(probability_ratios(two, 0, 1))
     known = np.flatnonzero(two.min(axis=0) >= 1)
     shares = stats.contingency.expected_freq(two)  # what equal shares would give
     want = (two[0] / shares[0])[known] / (two[1] / shares[1])[known]
+    got = np.asarray(probability_ratios(two, 0, 1))
     c.close("ratios of the contexts that both meet", got[known], want, rtol=1e-5)
     order = known[np.argsort(got[known])]
     c.show("most like steam", vocabulary.decode(order[:5]))
@@ -145,16 +155,16 @@ with check("Ice and steam, in the class mix") as c:
 # BEGIN HIDDEN TESTS
 with check("Random tables with many zeros") as c:
     rng = np.random.default_rng(13)
-    for n, m in [(3, 6), (6, 11)]:
+    for n, m, i, j in [(3, 6, 1, 2), (6, 11, 0, 3)]:
         X = rng.poisson(0.8, size=(n, m)) * rng.random((n, m))
         X[:, 0] += 1
         want = [
-            np.nan if X[1, k] == X[2, k] == 0
-            else np.inf if X[2, k] == 0
-            else X[1, k] / X[2, k] * (sum(X[2]) / sum(X[1]))
+            np.nan if X[i, k] == X[j, k] == 0
+            else np.inf if X[j, k] == 0
+            else X[i, k] / X[j, k] * (sum(X[j]) / sum(X[i]))
             for k in range(m)
         ]  # fmt: skip
-        got = np.asarray(probability_ratios(X, 1, 2))
+        got = np.asarray(without_warnings(probability_ratios, X, i, j))
         c.equal("undefined", np.isnan(got).sum(), np.isnan(want).sum())
         c.close("ratios", np.nan_to_num(got, posinf=-1), np.nan_to_num(want, posinf=-1))
 # END HIDDEN TESTS
@@ -191,6 +201,12 @@ def probability_ratios(X, i, j):
     return (X[i] / X[i].sum()) / (X[j] / X[j].sum())
 
 
+# %% wrong="ratios" why="lets NumPy warn of every division by 0" says="RuntimeWarning: divide by zero"
+def probability_ratios(X, i, j):
+    p, q = X[i] / X[i].sum(), X[j] / X[j].sum()
+    return p / q
+
+
 # %% right="ratios" why="as a difference of logarithms"
 def probability_ratios(X, i, j):
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -209,7 +225,8 @@ def probability_ratios(X, i, j):
 # \qquad f(x) = \min\Bigl(1, \Bigl(\frac{x}{x_{\max}}\Bigr)^{p}\Bigr) \tag{2}$$
 #
 # The table comes as a SciPy sparse array, words in rows, contexts in columns. Touch its non-zeros only:
-# one check has 300,000 words, and no machine holds all their pairs. No loops over the non-zeros.
+# one check has 300,000 words, and no machine holds all their pairs. Do without a loop over the non-zeros:
+# a real table has millions.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -275,21 +292,30 @@ def expected_loss(X, *parameters, x_max=100.0, power=0.75):
 with check("Four tables: words × contexts 6 × 9, 2 × 5, 8 × 3, 1 × 1") as c:
     shapes = [(6, 9, 3), (2, 5, 1), (8, 3, 4), (1, 1, 2)]
     problems = [random_problem(seed, *shape) for seed, shape in enumerate(shapes, 20)]
+    totals = [problem[0].sum() for problem in problems]
+    want = [expected_loss(*problem) for problem in problems]
     c.close(
         "losses",
         [number(glove_loss(*problem)) for problem in problems],
-        [expected_loss(*problem) for problem in problems],
+        want,
         hint="Which cells belong to the sum? Is each bias added to the right side?",
+    )
+    c.equal(
+        "tables as they were",
+        [problem[0].sum() for problem in problems] == totals,
+        True,
+        hint="Does a line change an array in place? X.tocoo() may share its data with X.",
     )
 
 # %% check="loss" part="weights" points=1
 with check("Other weights") as c:
     problem = random_problem(22, 5, 8, 2)
     settings = [(10.0, 0.5), (1000.0, 1.0), (50.0, 0.0)]
+    want = [expected_loss(*problem, x_max=x, power=p) for x, p in settings]
     c.close(
         "losses",
         [number(glove_loss(*problem, x_max=x, power=p)) for x, p in settings],
-        [expected_loss(*problem, x_max=x, power=p) for x, p in settings],
+        want,
         hint="How much weighs a count above x_max?",
     )
 
@@ -322,7 +348,10 @@ with check("Three more problems, counts as CSC and with an empty row") as c:
         dense = X.toarray()
         dense[1] = 0
         X = sparse.csc_array(dense)
-        c.close("loss", number(glove_loss(X, *rest)), expected_loss(X, *rest))
+        for x_max, power in [(100.0, 0.75), (2.0, 1.5)]:
+            want = expected_loss(X, *rest, x_max=x_max, power=power)
+            got = glove_loss(X, *rest, x_max=x_max, power=power)
+            c.close(f"loss, x_max = {x_max}", number(got), want)
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -446,7 +475,7 @@ def autograd(X, *parameters):
 # %% check="gradient" part="vectors" points=2
 with check("Gradients of R and R~: 6 words, 9 contexts, length 3") as c:
     problem = random_problem(31, 6, 9, 3)
-    got, want = glove_gradient(*problem), autograd(*problem)
+    want, got = autograd(*problem), glove_gradient(*problem)
     hint = "The chain rule: 2 f e, times what stands beside the vector."
     c.close("grad_R", got[0], want[0], hint=hint)
     c.close("grad_R_", got[1], want[1], hint=hint + " Which index is summed over?")
@@ -454,7 +483,7 @@ with check("Gradients of R and R~: 6 words, 9 contexts, length 3") as c:
 # %% check="gradient" part="biases" points=2
 with check("Gradients of the biases") as c:
     problem = random_problem(32, 7, 4, 2)
-    got, want = glove_gradient(*problem), autograd(*problem)
+    want, got = autograd(*problem), glove_gradient(*problem)
     hint = "What is the derivative of e by a bias? And over which cells is it summed?"
     c.close("grad_b", got[2], want[2], hint=hint)
     c.close("grad_b_", got[3], want[3], hint=hint)
@@ -496,10 +525,8 @@ with check("Three more problems, with an empty row and column") as c:
         dense = X.toarray()
         dense[2], dense[:, 1] = 0, 0
         X = sparse.csr_array(dense)
-        got = glove_gradient(X, *rest)
-        for name, ours, theirs in zip(
-            ["R", "R_", "b", "b_"], got, autograd(X, *rest), strict=True
-        ):
+        want, got = autograd(X, *rest), glove_gradient(X, *rest)
+        for name, ours, theirs in zip(["R", "R_", "b", "b_"], got, want, strict=True):
             c.close(name, ours, theirs)
 # END HIDDEN TESTS
 
@@ -678,7 +705,7 @@ with check("A gradient of zero, a 3 × 2 array, and the arrays passed in") as c:
 
 # %% check="adagrad" part="hidden" points=1
 # BEGIN HIDDEN TESTS
-with check("Thirty steps for an array of 4 × 5") as c:
+with check("Thirty steps for an array of 4 × 5; a large epsilon") as c:
     rng = np.random.default_rng(43)
     theta = rng.normal(size=(4, 5))
     gradients = rng.normal(size=(30, 4, 5)) * rng.gamma(0.3, 9, size=(4, 5))
@@ -687,6 +714,13 @@ with check("Thirty steps for an array of 4 × 5") as c:
         want_path, want_G = torch_adagrad(theta, gradients, 0.05, start)
         c.close("path", path, want_path)
         c.close("G", G, want_G)
+    G, g = rng.gamma(0.5, size=6), rng.normal(size=6)
+    c.close(
+        "epsilon 0.5",
+        adagrad_step(np.zeros(6), G.copy(), g.copy(), 0.2, epsilon=0.5)[0],
+        [-0.2 * d / (np.hypot(d, r) + 0.5) for d, r in zip(g, G**0.5, strict=True)],
+        hint="Is epsilon the one that was passed, and outside of the root?",
+    )
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -722,6 +756,12 @@ def adagrad_step(theta, G, g, rate, epsilon=1e-10):
 def adagrad_step(theta, G, g, rate, epsilon=1e-10):
     G += g**2
     return theta - rate * g / (np.sqrt(G) + epsilon), G
+
+
+# %% wrong="adagrad" why="puts epsilon under the root, where its size means something else" says="outside of the root"
+def adagrad_step(theta, G, g, rate, epsilon=1e-10):
+    G = G + g**2
+    return theta - rate * g / np.sqrt(G + epsilon), G
 
 
 # %% right="adagrad" why="by length and direction"
@@ -832,27 +872,28 @@ with check("Other numbers of negatives and powers") as c:
 with check("A table with zeros") as c:
     rng = np.random.default_rng(53)
     X = rng.poisson(2, size=(5, 6)) + np.eye(5, 6)
-    got = np.asarray(best_scores(X, 5))
+    zeros, seen = np.sum(X == 0), np.argwhere(X > 0)[5:10]
+    want = [searched_score(X, i, j, 5, 0.75) for i, j in seen]
+    got = np.asarray(without_warnings(best_scores, X, 5))
     c.equal(
         "minus infinity",
         np.isneginf(got).sum(),
-        np.sum(X == 0),
+        zeros,
         hint="log 0 is no number to clip.",
     )
-    seen = np.argwhere(X > 0)[5:10]
     c.close(
         "five seen pairs",
         [got[i, j] for i, j in seen],
-        [searched_score(X, i, j, 5, 0.75) for i, j in seen],
+        want,
         rtol=1e-4,
         atol=1e-4,
     )
 
 # %% check="factor" part="hidden" points=1
 # BEGIN HIDDEN TESTS
-with check("Two larger tables") as c:
+with check("Three more tables") as c:
     rng = np.random.default_rng(54)
-    for shape, K, power in [((8, 3), 7, 0.75), ((4, 9), 3, 1.0)]:
+    for shape, K, power in [((8, 3), 7, 0.75), ((4, 9), 3, 1.0), ((5, 4), 25, 1.5)]:
         X = rng.gamma(0.6, 20, size=shape) + 0.1
         want = [
             [searched_score(X, i, j, K, power) for j in range(shape[1])]
@@ -907,6 +948,12 @@ def best_scores(X, K, power=0.75):
     expected = K * np.outer(X.sum(axis=1), noise / noise.sum())
     with np.errstate(divide="ignore"):
         return np.maximum(np.log(X / expected), 0)
+
+
+# %% wrong="factor" why="lets NumPy warn of the logarithm of 0" says="RuntimeWarning: divide by zero"
+def best_scores(X, K, power=0.75):
+    noise = X.sum(axis=0) ** power
+    return np.log(X / (K * np.outer(X.sum(axis=1), noise / noise.sum())))
 
 
 # %% right="factor" why="as a difference of logarithms"
@@ -1025,6 +1072,8 @@ def fit_power(level, noise):
 # %%
 def binned(a, b, edges):
     """(6) by SciPy, for the checks to compare with."""
+    inside = (a + b) / 2 < edges[-1]  # SciPy's last bin would take its upper edge
+    a, b = a[inside], b[inside]
     middle = (a + b) / 2
     values = [np.log(middle), 0.5 * np.log(a / b) ** 2]
     mean = stats.binned_statistic(
@@ -1039,7 +1088,7 @@ with check("2,000 made-up pairs, some outside of the bins") as c:
     truth = np.exp(rng.uniform(-1, 6, size=2000))
     x, y = truth * np.exp(rng.normal(size=(2, 2000)) / (1 + truth**0.3))
     edges = [1, 3, 10, 30, 90]
-    got, want = noise_by_level(x, y, edges), binned(x, y, edges)
+    want, got = binned(x, y, edges), noise_by_level(x, y, edges)
     c.close(
         "level", got[0], want[0], hint="The mean is taken of logarithms. In which bins?"
     )
@@ -1069,8 +1118,8 @@ with check("The class mix: two ways of counting") as c:
     edges = 2.0 ** np.arange(3, 11)
     for window, weighting in halves:
         a, b = both_counts(window, weighting)
-        level, noise = noise_by_level(a, b, edges)
         want_level, want_noise = binned(a, b, edges)
+        level, noise = noise_by_level(a, b, edges)
         c.close(
             f"noise, window {window} {weighting}",
             noise,
@@ -1088,9 +1137,7 @@ with check("Poisson counts: edges that are met exactly") as c:
     truth = np.exp(rng.uniform(1.5, 6, size=20_000))
     x, y = 1.0 + rng.poisson(truth, size=(2, 20_000))
     edges = np.array([4.0, 10, 25, 60, 150])
-    got, want = noise_by_level(x, y, edges), binned(x, y, edges)
-    inner = (x + y) / 2 < 150  # SciPy's last bin takes its upper edge, ours doesn't
-    want = binned(x[inner], y[inner], edges)
+    want, got = binned(x, y, edges), noise_by_level(x, y, edges)
     c.close("level", got[0], want[0])
     c.close("noise", got[1], want[1])
     slope = stats.linregress(np.log(want[0]), -np.log(want[1])).slope

@@ -491,7 +491,7 @@ model = (glove.inputs[i] - glove.inputs[j]) @ glove.outputs[k].T
 within("correlation", np.corrcoef(model, np.log(ratio))[0, 1], 0.7, 1)
 
 # %% [markdown]
-# It is 0.90 here: the difference of two vectors does tell what goes with ice from what goes with
+# It is 0.89 here: the difference of two vectors does tell what goes with ice from what goes with
 # steam.
 #
 # ## 8 · What weighting and window do

@@ -5,7 +5,7 @@
 # mixes models, three ways to draw the next word, Kneser–Ney smoothing for every order, and a noisy
 # channel that finds what was said in what was heard.
 #
-# *You need* lecture 07. *It takes* about three hours. *It is worth* 30 points in six
+# *You need* lecture 07. *It takes* about three hours. *It is worth* 30 points in seven
 # questions, which don't depend on one another: skip what stops you and come back later.
 #
 # **How checks work.** Under each answer stand its checks. The output under a check is what you
@@ -123,32 +123,34 @@ with check("One document of nine words, V = 4") as c:
     )
 
 # %% check="bigrams" part="edges" points=1
-with check("Documents of 5, 0, 1 and 6 words; one word never occurs") as c:
+with check("Documents of 5, 0, 1, 6 and 0 words; one word never occurs") as c:
     ids = np.array([2, 0, 0, 1, 2, 1, 1, 0, 2, 2, 0, 4])
-    starts = np.cumsum([0, 5, 0, 1, 6])
+    starts = np.cumsum([0, 5, 0, 1, 6, 0])
     got = bigram_table(ids, starts, 5)
-    c.close(
+    want = pandas_table(ids, starts, 5)
+    if c.close(
         "table",
         got,
-        pandas_table(ids, starts, 5),
+        want,
         hint="Does a pair cross from one document into the next? Is an empty document "
         "started? Which words does nothing follow?",
-    )
-    c.close(
-        "sums of the rows",
-        np.sum(got, axis=1),
-        pandas_table(ids, starts, 5).sum(axis=1),
-    )
+    ):
+        c.close("sums of the rows", np.asarray(got).sum(axis=1), want.sum(axis=1))
 
 # %% check="bigrams" part="hidden" points=1
 # BEGIN HIDDEN TESTS
-with check("800 words in 60 documents, V = 13") as c:
+# An answer stands on its own: while it is tested, the checks' function has no name.
+expected, pandas_table = pandas_table, None
+with check("800 words in 61 documents, V = 13; a bigram that occurs 1000 times") as c:
     ids, starts = random_text(11, 800, 12, 60)
+    starts = np.append(starts, 800)
     got = bigram_table(ids, starts, 13)
-    want = pandas_table(ids, starts, 13)
-    if c.close("table", got, want):
-        c.show("diagonal", np.diag(got))
-        c.show("start", got[-1])
+    if c.close("table", got, expected(ids, starts, 13)):
+        c.show("diagonal", np.diag(np.asarray(got)))
+        c.show("start", np.asarray(got)[-1])
+    ids, starts = random_text(12, 3000, 2, 5)
+    c.close("table", bigram_table(ids, starts, 3), expected(ids, starts, 3))
+pandas_table = expected
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -204,6 +206,15 @@ def bigram_table(ids, starts, V):
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
+# %% wrong="bigrams" why="puts the start at a document's first place, though an empty one has none" says="IndexError"
+def bigram_table(ids, starts, V):
+    before = np.insert(ids[:-1], 0, V)
+    before[starts[:-1]] = V
+    counts = np.zeros((V + 1, V))
+    np.add.at(counts, (before, ids), 1)
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+
 # %% right="bigrams" why="by a dictionary of counters"
 def bigram_table(ids, starts, V):
     followers = {h: Counter() for h in range(V + 1)}
@@ -237,7 +248,8 @@ def bigram_table(ids, starts, V):
 #
 # $$\mathrm{PPL} = \Bigl(\prod_{t=1}^{T} p_t\Bigr)^{-1/T} \tag{3}$$
 #
-# A text may be long: mind what a product of 100,000 probabilities is to a computer.
+# A text may be long: mind what a product of 100,000 probabilities is to a computer. One word of
+# probability 0 makes the perplexity infinite.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -281,7 +293,8 @@ def perplexity(p_words):
     Example: [.5, .125] -> 4.0
     """
     # BEGIN SOLUTION
-    return np.exp(-np.mean(np.log(p_words)))
+    with np.errstate(divide="ignore"):
+        return np.exp(-np.mean(np.log(p_words)))
     # END SOLUTION
 
 
@@ -320,6 +333,12 @@ with check("What never happens, and what was thought impossible") as c:
         cross_entropy([0.5, 0.5], [1.0, 0.0]),
         hint="If p > 0 where q = 0, no number of bits suffices.",
     )
+    c.true(
+        "so is the perplexity of a text with an impossible word",
+        np.isinf(perplexity([0.5, 0.0])),
+        perplexity([0.5, 0.0]),
+        hint="One factor of (3) is 0. What is 0 to the power of -1/T?",
+    )
 
 # %% check="information" part="perplexity" points=1
 with check("Perplexity of short and of long texts") as c:
@@ -346,6 +365,8 @@ with check("Other bases and lengths, lists for arrays") as c:
     for T in (3, 30_000):
         p_words = rng.beta(0.5, 3, size=T) + 1e-9
         c.close("perplexity", perplexity(p_words.tolist()), 1 / stats.gmean(p_words))
+    c.close("tiny q", cross_entropy([0.6, 0.4], [1.0, 1e-30]), 12 * np.log2(10))
+    c.close("tiny words", perplexity([1e-12, 1e-30]), 1e21)
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -408,6 +429,16 @@ def perplexity(p_words):
     return np.mean(1 / np.asarray(p_words))
 
 
+# %% wrong="information" why="keeps away from log 0: nothing is impossible any more" says="no number of bits suffices"
+def cross_entropy(p, q, base=2.0):
+    p, q = np.asarray(p, dtype=float), np.asarray(q, dtype=float)
+    return -np.sum(p * np.log(np.maximum(q, 1e-12))) / np.log(base)
+
+
+def perplexity(p_words):
+    return np.exp(-np.mean(np.log(np.maximum(p_words, 1e-12))))
+
+
 # %% right="information" why="word by word, and in bits throughout"
 def cross_entropy(p, q, base=2.0):
     total = 0.0
@@ -430,7 +461,8 @@ def perplexity(p_words):
 #
 # **EM** finds them. It imagines that each word was drawn in two steps: choose a model $m$ with probability
 # $\pi_m$, then let it draw the word. The E-step asks which model it may have been, by Bayes' rule. The M-step
-# takes the average of the answers as the new weights (Jelinek & Mercer 1980):
+# takes the average of the answers as the new weights (Jelinek & Mercer 1980). Leave the
+# arrays you are given as they are:
 #
 # $$r_{tm} = \frac{\pi_m\, p_{tm}}{\sum_{m'} \pi_{m'}\, p_{tm'}}, \qquad \pi_m \leftarrow \frac1T \sum_{t=1}^{T} r_{tm} \tag{4}$$
 #
@@ -454,7 +486,7 @@ def fit_mixture(p, weights, steps):
     Args:
         p: (T, M) floats, the probability of word t by model m.
         weights: (M,) floats with sum 1, where to start.
-        steps: how many EM steps to take.
+        steps: how many EM steps to take; after 0 the weights are the old ones.
 
     Returns:
         (M,) floats with sum 1.
@@ -521,6 +553,13 @@ with check("Five models, some of them impossible for some words") as c:
             want = special.softmax(np.log(p) + np.log(want), axis=1).mean(axis=0)
     c.close("after 7 steps", fit_mixture(p, weights, 7), want)
     c.close("after none", fit_mixture(p, weights, 0), weights)
+    p = rng.uniform(0.9, 1.1, size=(150, 3))  # models so alike that EM is slow
+    weights = np.array([0.15, 0.6, 0.25])
+    for steps in (20, 150):
+        want = weights
+        for _ in range(steps):
+            want = special.softmax(np.log(p) + np.log(want), axis=1).mean(axis=0)
+        c.close(f"after {steps} steps", fit_mixture(p, weights.copy(), steps), want)
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -608,7 +647,7 @@ def careful(p, temperature=1.0, top_k=None, nucleus=1.0):
     """Sharpen or flatten probabilities, then cut off the unlikely words.
 
     Args:
-        p: (V,) probabilities with sum 1.
+        p: (V,) probabilities with sum 1; left as they are.
         temperature: above 0; below 1 sharpens.
         top_k: how many words may stay; all if None.
         nucleus: the share in (0, 1] that the likeliest words must reach.
@@ -694,12 +733,15 @@ with check("Nucleus 0.1, 0.5, 0.8 and 1; with a temperature; with top-k") as c:
 
 # %% check="draw" part="hidden" points=1
 # BEGIN HIDDEN TESTS
+expected, torch_careful = torch_careful, None
 with check("300 words, all three together") as c:
     p = np.random.default_rng(44).dirichlet(np.full(300, 0.3))
     for settings in [(0.7, 20, 0.9), (1.5, 50, 0.5), (0.2, 5, 1.0), (1.0, 300, 0.01)]:
-        got, want = careful(p, *settings), torch_careful(p, *settings)
-        c.close(f"{settings}", got, want)
-        c.show("likeliest, and how many stay", [np.max(got), int(np.sum(got > 0))])
+        got = careful(p, *settings)
+        if c.close(f"{settings}", got, expected(p, *settings)):
+            got = np.asarray(got)
+            c.show("likeliest, and how many stay", [got.max(), int(np.sum(got > 0))])
+torch_careful = expected
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -793,9 +835,7 @@ def careful(p, temperature=1.0, top_k=None, nucleus=1.0):
 
 
 # %% [markdown]
-# ## Question 5 · Kneser–Ney for every order
-#
-# ### 5a · What to count
+# ## Question 5 · What Kneser–Ney counts
 # ★★ · 20 minutes · 3 points
 #
 # Kneser–Ney smoothing asks of the shorter n-grams not how often they occur, but after how many different
@@ -827,11 +867,12 @@ def kneser_ney_counts(raw, order):
     """Kneser-Ney's counts of n-grams.
 
     Args:
-        raw: dict, n-gram (a tuple of words) -> how often it occurs, all lengths 1 … order.
+        raw: dict, n-gram (a tuple of words) -> how often it occurs, all lengths 1 … order;
+            left as it is.
         order: length of the longest n-grams.
 
     Returns:
-        dict, n-gram -> count a, for all n-grams of raw but ("<s>",).
+        dict, n-gram -> count a (an int), for all n-grams of raw but ("<s>",).
 
     Example: raw {("<s>",): 2, ("a",): 3, ("<s>", "a"): 2, ("a", "a"): 1}, order 2
         -> {("a",): 2, ("<s>", "a"): 2, ("a", "a"): 1}
@@ -872,6 +913,11 @@ def helper_counts(ids, starts, order, V):
     return counts
 
 
+def in_order(counts):
+    """Sorted by n-gram, and whole numbers as int, to print every right answer alike."""
+    return {g: int(n) if n == int(n) else n for g, n in sorted(counts.items())}
+
+
 def by_length(counts):
     """Sum of counts, and sum of their squares, for each length of n-gram."""
     lengths = sorted({len(gram) for gram in counts})
@@ -888,8 +934,8 @@ with check("Bigrams of 60 words in 8 sentences") as c:
     want = helper_counts(ids, starts, 2, 5)
     c.equal(
         "counts",
-        dict(sorted(got.items())),
-        dict(sorted(want.items())),
+        in_order(got),
+        in_order(want),
         hint="Take one word: which different words stand before it? Is <s> one of them?",
     )
     c.show("sums, and sums of squares", by_length(got))
@@ -897,14 +943,17 @@ with check("Bigrams of 60 words in 8 sentences") as c:
 # %% check="counts" part="trigrams" points=1
 with check("Trigrams of 80 words in 9 sentences") as c:
     ids, starts = random_text(52, 80, 5, 9)
-    got = kneser_ney_counts(raw_counts(ids, starts, 3), 3)
+    raw = raw_counts(ids, starts, 3)
+    before = raw.copy()
+    got = kneser_ney_counts(raw, 3)
     want = helper_counts(ids, starts, 3, 5)
     c.equal(
         "counts",
-        dict(sorted(got.items())),
-        dict(sorted(want.items())),
+        in_order(got),
+        in_order(want),
         hint="Compare a bigram that begins with <s> with one that does not.",
     )
+    c.true("your function leaves raw as it was", raw == before, len(raw))
     c.show("sums, and sums of squares", by_length(got))
 
 # %% check="counts" part="hidden" points=1
@@ -975,7 +1024,7 @@ def kneser_ney_counts(raw, order):
 
 
 # %% [markdown]
-# ### 5b · The probability
+# ## Question 6 · Kneser–Ney for every order
 # ★★★ · 40 minutes · 6 points
 #
 # Given counts $a$ as in (5), interpolated Kneser–Ney takes a discount $D$ off each, and hands what it took to the
@@ -1009,8 +1058,9 @@ def p_kneser_ney(context, counts, vocabulary, order, D):
 
     Args:
         context: tuple of words, perhaps "<s>" first; may be empty, unseen or too long.
-        counts: dict, n-gram (a tuple of words) -> count a > 0, all lengths 1 … order.
-        vocabulary: list of V words; "<s>" is not among them.
+        counts: dict, n-gram (a tuple of words) -> count a > 0, all lengths 1 … order;
+            left as it is.
+        vocabulary: list of V words in any order; "<s>" is not among them.
         order: length of the longest n-grams.
         D: the discount, between 0 and 1.
 
@@ -1036,15 +1086,19 @@ def p_kneser_ney(context, counts, vocabulary, order, D):
 # %%
 def compare_with_helper(c, seed, order, V, D, contexts, hint=""):
     """Check the student's probabilities after contexts, given as tuples of ids."""
-    ids, starts = random_text(seed, 150, V - 1, 20)  # word V - 1 never occurs
+    ids, starts = random_text(seed, 150, V - 2, 20)  # the last two words never occur
     counts = helper_counts(ids, starts, order, V)
+    before = counts.copy()
     names = [f"w{i}" for i in range(V)]
+    shuffled = np.random.default_rng(seed).permutation(V)
+    vocabulary = [names[i] for i in shuffled]
     model = kneser_ney(count_ngrams(ids, order, V, starts), [D] * order)
     for context in contexts:
         words = tuple([*names, "<s>"][i] for i in context)
-        got = p_kneser_ney(words, counts, names, order, D)
-        title = f"after ({' '.join(words)})"
-        c.close(title, got, model.probabilities(context), digits=3, hint=hint)
+        got = p_kneser_ney(words, counts, vocabulary, order, D)
+        want = model.probabilities(context)[shuffled]
+        c.close(f"after ({' '.join(words)})", got, want, digits=3, hint=hint)
+    c.true("your function leaves counts as they were", counts == before, len(counts))
 
 
 # %% check="kneserney" part="bigrams" points=2
@@ -1073,7 +1127,8 @@ with check("All 216 contexts of three words out of six sum to 1") as c:
     counts = helper_counts(ids, starts, 4, 6)
     names = [f"w{i}" for i in range(6)]
     p = np.array(
-        [p_kneser_ney(h, counts, names, 4, 0.75) for h in product(names, repeat=3)]
+        [p_kneser_ney(h, counts, names, 4, 0.75) for h in product(names, repeat=3)],
+        dtype=float,
     )
     c.shape("probabilities", p, (216, 6))
     c.close("sums", p.sum(axis=1), np.ones(216), hint="Find a context where it fails.")
@@ -1090,7 +1145,12 @@ with check("Orders 1 to 5, random contexts") as c:
     for order in (1, 2, 3, 5):
         contexts = [tuple(rng.integers(0, 8, size=n).tolist()) for n in (0, 1, 2, 4, 6)]
         contexts.append((8, *contexts[2]))
-        compare_with_helper(c, 65 + order, order, 8, rng.uniform(0.1, 0.95), contexts)
+        D = rng.uniform(0.1, 0.95)
+        for seed in (65 + order, 75 + order):
+            ids, starts = random_text(seed, 150, 6, 20)
+            longest = starts[np.argmax(np.diff(starts))]
+            seen = tuple(ids[longest : longest + order].tolist())
+            compare_with_helper(c, seed, order, 8, D, [*contexts, seen, seen[1:]])
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -1195,7 +1255,7 @@ def p_kneser_ney(context, counts, vocabulary, order, D):
 
 
 # %% [markdown]
-# ## Question 6 · The noisy channel
+# ## Question 7 · The noisy channel
 # ★★★ · 40 minutes · 5 points
 #
 # You hear phonemes (units of sound) $a_1 … a_J$; somebody said $s_1 … s_L$. In our channel each phoneme said is
@@ -1378,6 +1438,8 @@ with check("What was said? One phoneme of each was lost") as c:
 
 # %% check="channel" part="hidden" points=1
 # BEGIN HIDDEN TESTS
+expected, exact = all_alignments, decimal_posterior
+all_alignments = decimal_posterior = None
 with check("Random phonemes and steps") as c:
     rng = np.random.default_rng(72)
     for L, J in [(3, 5), (6, 2), (5, 5), (0, 3)]:
@@ -1390,11 +1452,16 @@ with check("Random phonemes and steps") as c:
         c.close(
             "p × 1000",
             1000 * got,
-            1000 * all_alignments(said, heard, right, wrong, lost, added),
+            1000 * expected(said, heard, right, wrong, lost, added),
         )
     p_channel, log_prior = rng.uniform(1e-9, 1e-2, size=6), rng.normal(-2000, 4, size=6)
-    want = decimal_posterior(p_channel, log_prior)
+    want = exact(p_channel, log_prior)
     c.close("posterior", posterior(p_channel, log_prior), want)
+    p_channel = np.array([1e-3, 2e-3, 1e-20, 1e-3])
+    log_prior = np.array([-3000.0, -3010.0, -900.0, -940.0])
+    want = exact(p_channel, log_prior)
+    c.close("priors far apart", posterior(p_channel, log_prior), want)
+all_alignments, decimal_posterior = expected, exact
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]

@@ -19,7 +19,7 @@
 #
 # Stars say how hard a question is: ★ apply, ★★ derive and implement, ★★★ invent or investigate.
 #
-# **Shapes.** As in PyTorch, time comes first and the batch second. $T$ is the number of steps, $B$ the batch, $I$ the size of an
+# **Shapes.** As in PyTorch, time comes first and the batch second. $T$ is the number of steps, $B$ the batch, $N$ the size of an
 # input, $H$ that of a state. Sequences of a batch are rows, so $W h$ for every row of `h` is `h @ W.T`.
 
 # %%
@@ -35,10 +35,10 @@ from helpers.device import seed_everything
 seed_everything(11)
 
 
-def random_rnn(seed, T, B, I, H):  # noqa: E741
+def random_rnn(seed, T, B, N, H):
     """Inputs, first state and weights: x, h0, W_ih, W_hh, b."""
     rng = np.random.default_rng(seed)
-    shapes = (T, B, I), (B, H), (H, I), (H, H), (H,)
+    shapes = (T, B, N), (B, H), (H, N), (H, H), (H,)
     x, h0, W_ih, W_hh, b = (rng.normal(size=shape) for shape in shapes)
     return x, 0.5 * h0, 0.7 * W_ih, W_hh / np.sqrt(H), 0.3 * b
 
@@ -65,7 +65,7 @@ def torch_rnn(W_ih, W_hh, b):
 #
 # <details><summary>Hint 1</summary>
 #
-# Loop over `x`: each `x_t` is $(B, I)$. What are the shapes of `x_t @ W_ih.T` and `h @ W_hh.T`?
+# Loop over `x`: each `x_t` is $(B, N)$. What are the shapes of `x_t @ W_ih.T` and `h @ W_hh.T`?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -80,9 +80,9 @@ def read(x, h0, W_ih, W_hh, b):
     """The states of a vanilla RNN.
 
     Args:
-        x: (T, B, I) floats.
+        x: (T, B, N) floats.
         h0: (B, H) floats, the state before the first step.
-        W_ih: (H, I), W_hh: (H, H), b: (H,).
+        W_ih: (H, N), W_hh: (H, H), b: (H,).
 
     Returns:
         (T, B, H) floats, the state after each step.
@@ -107,7 +107,7 @@ def torch_states(x, h0, W_ih, W_hh, b):
 
 # %% check="read" points=1
 with check("Three steps of one sequence, two units") as c:
-    sample = random_rnn(1, T=3, B=1, I=2, H=2)
+    sample = random_rnn(1, T=3, B=1, N=2, H=2)
     c.close(
         "states",
         read(*sample),
@@ -117,7 +117,7 @@ with check("Three steps of one sequence, two units") as c:
 
 # %% check="read" part="batch" points=2
 with check("A batch of 4 sequences with 6 steps, 3 inputs, 5 units") as c:
-    sample = random_rnn(2, T=6, B=4, I=3, H=5)
+    sample = random_rnn(2, T=6, B=4, N=3, H=5)
     got, want = read(*sample), torch_states(*sample)
     c.shape(
         "states", got, (6, 4, 5), hint="One state for each input, h0 not among them."
@@ -134,7 +134,7 @@ with check("A batch of 4 sequences with 6 steps, 3 inputs, 5 units") as c:
 # BEGIN HIDDEN TESTS
 with check("As many inputs as units; one step; many steps") as c:
     for seed, T in [(3, 1), (4, 40)]:
-        sample = random_rnn(seed, T=T, B=2, I=4, H=4)
+        sample = random_rnn(seed, T=T, B=2, N=4, H=4)
         c.close(f"T = {T}", read(*sample), torch_states(*sample))
 # END HIDDEN TESTS
 
@@ -230,12 +230,12 @@ def bptt(x, h0, W_ih, W_hh, states, g):
     """Gradients of a loss on the states of a vanilla RNN.
 
     Args:
-        x: (T, B, I), h0: (B, H), W_ih: (H, I), W_hh: (H, H).
+        x: (T, B, N), h0: (B, H), W_ih: (H, N), W_hh: (H, H).
         states: (T, B, H), h_1 ... h_T.
         g: (T, B, H), the loss's own gradient at each state.
 
     Returns:
-        dict with "W_ih" (H, I), "W_hh" (H, H), "b" (H,) and "h0" (B, H).
+        dict with "W_ih" (H, N), "W_hh" (H, H), "b" (H,) and "h0" (B, H).
 
     Example: the three steps of lecture 11 (g is 0, 0, -.8203) -> W_ih [[-.0723]], W_hh [[-.5508]]
     """
@@ -264,9 +264,9 @@ def torch_bptt(x, h0, W_ih, W_hh, b, g):
     return states.detach().numpy(), d | {"h0": first.grad.numpy()}
 
 
-def compare_bptt(c, seed, T, B, I, H, only_last=False):  # noqa: E741
+def compare_bptt(c, seed, T, B, N, H, only_last=False):
     """Compare your gradients on random numbers with PyTorch's."""
-    x, h0, W_ih, W_hh, b = random_rnn(seed, T, B, I, H)
+    x, h0, W_ih, W_hh, b = random_rnn(seed, T, B, N, H)
     g = np.random.default_rng(seed + 100).normal(size=(T, B, H))
     if only_last:
         g[:-1] = 0
@@ -284,21 +284,21 @@ def compare_bptt(c, seed, T, B, I, H, only_last=False):  # noqa: E741
 
 # %% check="bptt" part="one" points=1
 with check("One step: no time to go back through") as c:
-    compare_bptt(c, 21, T=1, B=2, I=3, H=4)
+    compare_bptt(c, 21, T=1, B=2, N=3, H=4)
 
 # %% check="bptt" part="last" points=2
 with check("Five steps, and a loss on the last state only") as c:
-    compare_bptt(c, 22, T=5, B=3, I=2, H=4, only_last=True)
+    compare_bptt(c, 22, T=5, B=3, N=2, H=4, only_last=True)
 
 # %% check="bptt" part="all" points=2
 with check("Seven steps, and a loss on every state") as c:
-    compare_bptt(c, 23, T=7, B=4, I=3, H=3)
+    compare_bptt(c, 23, T=7, B=4, N=3, H=3)
 
 # %% check="bptt" part="hidden" points=1
 # BEGIN HIDDEN TESTS
 with check("Thirty steps; a batch of one") as c:
-    compare_bptt(c, 24, T=30, B=2, I=2, H=5)
-    compare_bptt(c, 25, T=4, B=1, I=1, H=3)
+    compare_bptt(c, 24, T=30, B=2, N=2, H=5)
+    compare_bptt(c, 25, T=4, B=1, N=1, H=3)
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -517,8 +517,8 @@ with check("Other sizes, and an exploding one") as c:
 
 # %% [markdown] tags=["solution"]
 # $D_k$ stands left of $W$, so it scales *rows*: row $i$ of $W$ says what unit $i$ sees, and unit $i$'s slope scales it. Walking back in time, each new
-# factor joins on the *right*. The logistic function has $\gamma = \tfrac14$: it needs $\sigma_{\max} > 4$ before anything can explode, and vanishes four times
-# as fast as tanh. One reason why the *state* of an LSTM uses tanh, and only its gates use $\sigma$.
+# factor joins on the *right*. The logistic function has $\gamma = \tfrac14$: it needs $\sigma_{\max} > 4$ before anything can explode, and at every step its bound is four times smaller than that
+# of tanh. One reason why the *state* of an LSTM uses tanh, and only its gates use $\sigma$.
 
 
 # %% wrong="memory" why="scales the columns of W, not its rows" says="does D scale the rows"
@@ -772,8 +772,8 @@ def lstm_step(x, h, c, W_ih, W_hh, b_ih, b_hh):
     """One step of an LSTM.
 
     Args:
-        x: (B, I), h and c: (B, H).
-        W_ih: (4H, I), W_hh: (4H, H), b_ih and b_hh: (4H,).
+        x: (B, N), h and c: (B, H).
+        W_ih: (4H, N), W_hh: (4H, H), b_ih and b_hh: (4H,).
 
     Returns:
         The new h and c, each (B, H).
@@ -791,8 +791,8 @@ def gru_step(x, h, W_ih, W_hh, b_ih, b_hh):
     """One step of a GRU.
 
     Args:
-        x: (B, I), h: (B, H).
-        W_ih: (3H, I), W_hh: (3H, H), b_ih and b_hh: (3H,).
+        x: (B, N), h: (B, H).
+        W_ih: (3H, N), W_hh: (3H, H), b_ih and b_hh: (3H,).
 
     Returns:
         The new h, (B, H).
@@ -808,20 +808,20 @@ def gru_step(x, h, W_ih, W_hh, b_ih, b_hh):
 
 
 # %%
-def random_cell(kind, seed, B, I, H):  # noqa: E741
+def random_cell(kind, seed, B, N, H):
     """A torch cell with random weights; x, h, c; the weights as arrays."""
     rng = np.random.default_rng(seed)
-    cell = getattr(nn, kind)(I, H).double()
+    cell = getattr(nn, kind)(N, H).double()
     with torch.no_grad():
         for weight in cell.parameters():
             weight.copy_(torch.tensor(rng.normal(size=weight.shape)))
-    x, h, c = (rng.normal(size=(B, size)) for size in (I, H, H))
+    x, h, c = (rng.normal(size=(B, size)) for size in (N, H, H))
     return cell, x, h, c, [weight.detach().numpy() for weight in cell.parameters()]
 
 
 # %% check="gates" part="lstm" points=2
 with check("An LSTM's step, against nn.LSTMCell") as c:
-    cell, x, h, memory, weights = random_cell("LSTMCell", 51, B=2, I=3, H=4)
+    cell, x, h, memory, weights = random_cell("LSTMCell", 51, B=2, N=3, H=4)
     got_h, got_c = lstm_step(x, h, memory, *weights)
     want_h, want_c = cell(torch.tensor(x), (torch.tensor(h), torch.tensor(memory)))
     c.close(
@@ -834,7 +834,7 @@ with check("An LSTM's step, against nn.LSTMCell") as c:
 
 # %% check="gates" part="gru" points=2
 with check("A GRU's step, against nn.GRUCell") as c:
-    cell, x, h, _, weights = random_cell("GRUCell", 52, B=2, I=3, H=4)
+    cell, x, h, _, weights = random_cell("GRUCell", 52, B=2, N=3, H=4)
     want = cell(torch.tensor(x), torch.tensor(h))
     c.close(
         "h", gru_step(x, h, *weights), want, hint="Where does r act? What does z keep?"
@@ -844,7 +844,7 @@ with check("A GRU's step, against nn.GRUCell") as c:
 with check("Eight steps, against nn.LSTM and nn.GRU") as c:
     x = np.random.default_rng(53).normal(size=(8, 2, 3))
     for kind, step in [("LSTM", lstm_step), ("GRU", gru_step)]:
-        _, _, _, _, weights = random_cell(f"{kind}Cell", 54, B=2, I=3, H=4)
+        _, _, _, _, weights = random_cell(f"{kind}Cell", 54, B=2, N=3, H=4)
         net = getattr(nn, kind)(3, 4).double()
         with torch.no_grad():
             for weight, array in zip(net.parameters(), weights, strict=True):
@@ -1001,7 +1001,7 @@ def gru_step(x, h, W_ih, W_hh, b_ih, b_hh):
 def padded(x, lengths, W_ih, W_hh, b, g):
     """Last real states (B, H), and the gradients of W_ih, W_hh and b as a dict.
 
-    x: (T, B, I), lengths: (B,) integers from 1 to T; x[t, j] is padding for t >= lengths[j].
+    x: (T, B, N), lengths: (B,) integers from 1 to T; x[t, j] is padding for t >= lengths[j].
     g: (B, H), the loss's gradient at the last real states.
 
     Example: x [[[1.]], [[nan]]], lengths [1], W_ih [[1.]], W_hh [[1.]], b [0.], g [[1.]]
@@ -1027,7 +1027,7 @@ def padded(x, lengths, W_ih, W_hh, b, g):
 
 
 def reverse(x, lengths):
-    """Each sequence (T, B, I) from its last real step to its first, then its padding.
+    """Each sequence (T, B, N) from its last real step to its first, then its padding.
 
     Example: a sequence 1, 2, 3, 0, 0 with length 3 -> 3, 2, 1, 0, 0
     """
@@ -1050,9 +1050,9 @@ def torch_padded(x, lengths, W_ih, W_hh, b, g):
     return last.detach().numpy(), dict(d)
 
 
-def random_batch(seed, lengths, I, H, padding=None):  # noqa: E741
+def random_batch(seed, lengths, N, H, padding=None):
     """A batch with random padding, or with the padding that you name."""
-    x, _, W_ih, W_hh, b = random_rnn(seed, max(lengths) + 1, len(lengths), I, H)
+    x, _, W_ih, W_hh, b = random_rnn(seed, max(lengths) + 1, len(lengths), N, H)
     if padding is not None:
         for j, length in enumerate(lengths):
             x[length:, j] = padding
@@ -1076,7 +1076,7 @@ def compare_gradients(c, batch):
 
 # %% check="padding" part="states" points=1
 with check("Last real states: lengths 4, 1, 6, 3 of 7 steps, random padding") as c:
-    batch = random_batch(61, [4, 1, 6, 3], I=2, H=3)
+    batch = random_batch(61, [4, 1, 6, 3], N=2, H=3)
     got = padded(*batch)[0]
     c.shape("states", got, (4, 3))
     want = torch_padded(*batch)[0]
@@ -1086,14 +1086,14 @@ with check("Last real states: lengths 4, 1, 6, 3 of 7 steps, random padding") as
 
 # %% check="padding" part="gradients" points=2
 with check("Gradients through the same batch, and through one of 12 sequences") as c:
-    compare_gradients(c, random_batch(61, [4, 1, 6, 3], I=2, H=3))
+    compare_gradients(c, random_batch(61, [4, 1, 6, 3], N=2, H=3))
     compare_gradients(
-        c, random_batch(62, [5, 2, 9, 9, 1, 3, 7, 4, 4, 2, 8, 6], I=3, H=4)
+        c, random_batch(62, [5, 2, 9, 9, 1, 3, 7, 4, 4, 2, 8, 6], N=3, H=4)
     )
 
 # %% check="padding" part="nan" points=1
 with check("Padding full of nan") as c:
-    batch = random_batch(63, [2, 5, 3], I=2, H=3, padding=np.nan)
+    batch = random_batch(63, [2, 5, 3], N=2, H=3, padding=np.nan)
     got, gradients = padded(*batch)
     hint = "What is 0 * nan? Look at every product and sum that padding takes part in."
     c.close("states", got, torch_padded(*batch)[0], hint=hint)
@@ -1102,7 +1102,7 @@ with check("Padding full of nan") as c:
 
 # %% check="padding" part="reverse" points=1
 with check("Turned round within its length") as c:
-    x, lengths = random_batch(64, [3, 5, 1, 4], I=2, H=2, padding=-9.0)[:2]
+    x, lengths = random_batch(64, [3, 5, 1, 4], N=2, H=2, padding=-9.0)[:2]
     got = reverse(x, lengths)
     hint = "Which step comes first? Where does the padding end up?"
     for j, length in enumerate(lengths):
@@ -1117,10 +1117,10 @@ with check("Others: inf, equal lengths, one sequence") as c:
         (66, [4, 4], np.nan),
         (67, [5], 1e6),
     ]:
-        batch = random_batch(seed, lengths, I=3, H=2, padding=padding)
+        batch = random_batch(seed, lengths, N=3, H=2, padding=padding)
         c.close("states", padded(*batch)[0], torch_padded(*batch)[0])
         compare_gradients(c, batch)
-    x, lengths = random_batch(68, [2, 6, 3], I=1, H=2)[:2]
+    x, lengths = random_batch(68, [2, 6, 3], N=1, H=2)[:2]
     want = np.stack(
         [[*x[:n, j][::-1], *x[n:, j]] for j, n in enumerate(lengths)], axis=1
     )

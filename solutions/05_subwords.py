@@ -53,7 +53,8 @@ common = [word for word, _ in book.most_common(2000)]
 # $$(a, b)^* = \arg\max_{(a, b)} \mathrm{count}(ab) \tag{1}$$
 #
 # A pair inside a word counts as often as the word occurs. Of equally frequent pairs take the one whose joint piece
-# is shortest, and of those the first in the order of Python's strings. Write two functions: the choice of the pair, and the merge. The training made of both is given below them.
+# is shortest, and of those the one whose joint piece comes first in the order of Python's strings: `abb` before `abc`. If even
+# the joint pieces are the same, as in (a, bc) and (ab, c), take either: no check asks for it. Write two functions: the choice of the pair, and the merge. The training made of both is given below them.
 #
 # Mind a run of equal symbols: in `a a a` the pair (a, a) occurs twice, but only one merge fits, the left one.
 #
@@ -257,6 +258,8 @@ with check("Other words, with long runs") as c:
             [*pair, int(count)],
             [*best_by_nltk(parts[:n])[0], int(best_by_nltk(parts[:n])[1])],
         )
+    pair, _ = best_pair([(["a", "bc"], 3), (["ab", "b"], 3)])
+    c.equal("of abc and abb", [*pair], ["ab", "b"], hint="Compare the joint pieces.")
     cases = [(s, p) for s, _ in parts for p in product("xyz", repeat=2)]
     got = [" ".join(merge(s, p)) for s, p in cases]
     c.equal("merged", got, [" ".join(merged_by_regex(s, p)) for s, p in cases])
@@ -370,6 +373,28 @@ def merge(symbols, pair):
     return result
 
 
+# %% wrong="train" why="of equals takes the first pair, not the first joint piece" says="Compare the joint pieces"
+def best_pair(words):
+    counts = Counter()
+    for symbols, n in words:
+        for pair in pairwise(symbols):
+            counts[pair] += n
+    best = min(counts, key=lambda p: (-counts[p], len("".join(p)), p))
+    return best, counts[best]
+
+
+def merge(symbols, pair):
+    result, i = [], 0
+    while i < len(symbols):
+        if tuple(symbols[i : i + 2]) == tuple(pair):
+            result.append(symbols[i] + symbols[i + 1])
+            i += 2
+        else:
+            result.append(symbols[i])
+            i += 1
+    return result
+
+
 # %% wrong="train" why="leaves ties to the order of the dictionary" says="equally frequent"
 def best_pair(words):
     counts = Counter()
@@ -418,7 +443,7 @@ def merge(symbols, pair):
 #
 # You have the merges, in the order in which they were learned. To cut a new word, start from its characters and apply the
 # merges as training would have: of all pairs of neighbours that are in the list, merge the one that was learned first, everywhere in the
-# word; then look again, until no pair is in the list.
+# word; then look again, until no pair is in the list. Leave the list as it is.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -518,10 +543,16 @@ with check("Words of another book's merges, characters it never had") as c:
     )
     merges = subwords.train_bpe(other, 700).merges
     words = np.random.default_rng(22).choice(sorted(book), size=150).tolist()
-    words += ["▁naïveté", "▁aaaaaaaaa", "▁ssssss", "▁", "東京"]
+    words += ["▁naïveté", "▁aaaaaaaaa", "▁ssssss", "▁", "東京", "".join(words[:9])]
+    before = list(merges)
     got = [" ".join(encode(word, merges)) for word in words]
-    c.equal("pieces", got, encoded_by_tokenizers(words, merges))
+    c.equal("pieces", got, encoded_by_tokenizers(words, before))
     c.show("pieces in all", sum(len(pieces.split()) for pieces in got))
+    c.show("pieces of a very long word", len(got[-1].split()))
+    c.equal("the list as it was", merges == before, True)
+    got = " ".join(encode("abc", [("a", "b"), ("b", "c"), ("a", "bc")]))
+    hint = "Is the pair looked up as two symbols, not as one string?"
+    c.equal("another list", got, "ab c", hint=hint)
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -564,6 +595,20 @@ def encode(word, merges):
     return symbols
 
 
+# %% wrong="encode" why="looks a pair up by its joint string" says="as two symbols"
+def encode(word, merges):
+    rank = {}
+    for i, (left, right) in enumerate(merges):
+        rank.setdefault(left + right, i)
+    symbols = list(word)
+    while found := [
+        (rank[a + b], i) for i, (a, b) in enumerate(pairwise(symbols)) if a + b in rank
+    ]:
+        _, i = min(found)
+        symbols[i : i + 2] = [symbols[i] + symbols[i + 1]]
+    return symbols
+
+
 # %% wrong="encode" why="merges once and returns" says="stops after one pass"
 def encode(word, merges):
     rank = {tuple(pair): i for i, pair in enumerate(merges)}
@@ -595,7 +640,7 @@ def encode(word, merges):
 #
 # WordPiece keeps no merges, only a set of pieces. A piece that begins a word stands there as it is, one that continues a word has `##`
 # before it. Cut a word from left to right, each time with the longest piece that fits. If at some place nothing fits, the
-# whole word becomes one token, `[UNK]` (this is BERT's rule).
+# whole word becomes one token, `[UNK]` (this is BERT's rule). Capitals are letters of their own. Leave the set of pieces as it is.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -699,6 +744,14 @@ with check("Other pieces") as c:
         got = [" ".join(longest_match(word, pieces)) for word in words]
         c.equal("tokens", got, cut_by_tokenizers(words, pieces))
         c.show("tokens in all", sum(len(t.split()) for t in got))
+
+with check("Long pieces, capitals, and the set as it was") as c:
+    pieces = {"incomprehensible", "##ly", "##incomprehensible", "Un", "un", "[UNK]"}
+    before = set(pieces)
+    words = ["incomprehensibly", "incomprehensiblely", "Unincomprehensible", "UN", "un"]
+    got = [" ".join(longest_match(word, pieces)) for word in words]
+    c.equal("tokens", got, cut_by_tokenizers(words, before))
+    c.equal("pieces as they were", pieces == before, True)
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -1463,6 +1516,16 @@ with check("Other pieces, longer words") as c:
         finite = [[s for _, s in x if s > -1e9] for x in (got, expected)]
         c.close("scores", np.array(finite[0]), np.array(finite[1]))
         c.equal("log_p as it was", log_p == before, True)
+
+with check("Unlikely words, a likelier split, words that can't be spelled") as c:
+    log_p = {"a": -900.0, "b": -1.0, "c": -0.5, "bc": -2.0, "cb": -1.75}
+    words = ["aaab", "bc", "cb", "b" * 14 + "a", "x", "bxb"]
+    got = [viterbi(word, log_p) for word in words]
+    want = [likeliest(word, log_p) for word in words]
+    c.equal("cuts", [" ".join(x) for x, _ in got], [" ".join(x) for x, _ in want])
+    c.close("scores", [float(x) for _, x in got[:4]], [x for _, x in want[:4]])
+    hint = "What is the log probability of what can't happen?"
+    c.equal("not spelled", [float(x) for _, x in got[4:]], [-np.inf] * 2, hint=hint)
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -1482,6 +1545,22 @@ def viterbi(word, log_p):
         total += log_p[word[start:end]]
         start = end
     return pieces, total
+
+
+# %% wrong="viterbi" why="a large number in the place of minus infinity" says="what can't happen"
+def viterbi(word, log_p):
+    best = [0.0] + [-1e10] * len(word)
+    last = [0] * (len(word) + 1)
+    for e in range(1, len(word) + 1):
+        for s in range(e):
+            score = best[s] + log_p.get(word[s:e], -1e10)
+            if score > best[e]:
+                best[e], last[e] = score, s
+    pieces, e = [], len(word)
+    while e and best[-1] > -1e10:
+        pieces.append(word[last[e] : e])
+        e = last[e]
+    return pieces[::-1], best[-1]
 
 
 # %% wrong="viterbi" why="maximises the last piece alone, not the path" says="made of the best cut"
@@ -1781,6 +1860,12 @@ with check("Other texts, a piece of probability zero") as c:
             np.array([want[x] for x in p]),
         )
         c.close("log likelihood", log_likelihood, want_likelihood)
+
+with check("A long piece") as c:
+    p = {"a": 0.3, "b": 0.2, "ab": 0.2, "ababababab": 0.2, "bababababab": 0.1}
+    words = {"ababababab": 4, "bababababab": 2, "ab": 5}
+    got, want = em_step(words, p)[0], step_by_autograd(words, p)[0]
+    c.close("probabilities", [got[x] for x in p], [want[x] for x in p])
 # END HIDDEN TESTS
 
 # %% [markdown]

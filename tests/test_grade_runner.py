@@ -2,12 +2,15 @@
 
 import ast
 import contextlib
+import datetime
 import io
 import os
 import random
 import shutil
 import signal
 import textwrap
+from decimal import Decimal
+from fractions import Fraction
 
 import nbformat
 import numpy as np
@@ -20,9 +23,9 @@ from hypothesis.extra import numpy as hnp
 from nbformat.v4 import new_code_cell, new_output
 
 from helpers.course.grade import GradeError, values
-from helpers.course.grade.blind import blind
+from helpers.course.grade.blind import blind, oracles
 from helpers.course.grade.copies import blinded
-from helpers.course.grade.exercise import load_exercise
+from helpers.course.grade.exercise import Exercise, load_exercise
 from helpers.course.grade.given import independent
 from helpers.course.grade.mark import handed_in, mark
 from helpers.course.grade.runner import open_runner
@@ -218,7 +221,43 @@ HANDED_OVER = textwrap.dedent(
         ('c.equal("n", f(2), 4, hint="four")', ["f(2)"], ["4", "four"]),
         ('want = g(2)\n    c.close("n", f(2), want, atol=0.5)', ["0.5"], ["g(2)"]),
         ('c.equal(expected=g(2), got=f(2), name="n")', ["f(2)"], ["g(2)"]),
-        ('c.true("n", f(2) > 0, f(2))', ["f(2) > 0"], ["c.true"]),
+        ('c.true("n", f(2) > 7, f(2))', ["tell('n', f(2)"], ["c.true", "7"]),
+        (
+            'got, want = f(2), g(2)\n    c.equal("n", got, want)',
+            ["got = f(2)"],
+            ["g(2)", "want"],
+        ),
+        (
+            "got, want = [], []\n    for n in (1, 2):\n        got.append(f(n))\n"
+            "        want.append(g(n))\n        want[0] += 1\n        want += [n]\n"
+            '    assert want\n    c.equal("n", got, want)',
+            ["got.append(f(n))"],
+            ["g(n)", "want"],
+        ),
+        (
+            "def reference(n):\n        return g(n)\n"
+            '    c.equal("n", f(2), reference(2))',
+            ["f(2)"],
+            ["reference", "g("],
+        ),
+        (
+            'for want in g(2):\n        x = f(want)\n    c.equal("n", f(2), x)',
+            ["f(2)"],
+            ["g(2)", "want"],
+        ),
+        (
+            'for n, w in [(1, 7), (2, 8)]:\n        c.equal("n", f(n), w)',
+            ["f(n)"],
+            ["7", "8", "w)"],
+        ),
+        (
+            "for n, w in zip((1, 2), g(2), strict=True):\n"
+            '        c.equal("n", f(n), w)',
+            ["for n, in zip((1, 2), strict=True)"],
+            ["g(2)", "w)"],
+        ),
+        ('a = b = g(2)\n    c.equal("n", f(a), b)', ["a = g(2)"], ["b"]),
+        ('rng.shuffle(x)\n    c.equal("n", f(x), g(x))', ["rng.shuffle(x)"], ["g("]),
         ("compare(c, 2, g(2))", ["f(n)", "n=2", "rtol=0.001"], ["g(2)", "secret"]),
         ('torch.equal(a, b)\n    c.show("n", f(2))', ["torch.equal(a, b)"], ["c.show"]),
         (
@@ -284,6 +323,15 @@ def test_agreement_is_that_of_allclose_with_twice_the_tolerance(array, power, da
         (["a", "b"], np.array(["a", "b"])),
         (np.arange(900.0), list(range(900))),
         (np.nan, float("nan")),
+        (2**80, float(2**80)),
+        (Fraction(1, 2), 0.5),
+        (Fraction(1, 3), Fraction(2, 6)),
+        (Decimal("0.10"), Decimal("0.1")),
+        (b"ab", bytearray(b"ab")),
+        (np.array("word"), "word"),
+        (np.array(2**80, dtype=object), 2**80),
+        (np.datetime64("2001-02-03"), np.datetime64("2001-02-03T00:00")),
+        (slice(1, None), slice(1.0, None, None)),
     ],
 )
 def test_the_same_in_another_form_agrees(capsys, one, other):
@@ -303,6 +351,19 @@ def test_the_same_in_another_form_agrees(capsys, one, other):
         (["a", "b"], ["b", "a"]),
         (object(), 0),
         (1.0, np.inf),
+        (None, "None"),
+        (2**80, 2**80 + 1),
+        (10**400, 10**400 + 1),
+        (Fraction(1, 3), Fraction(1, 7)),
+        (Decimal("0.1"), Decimal("0.3")),
+        (Decimal("nan"), Decimal("inf")),
+        (b"ab", b"ac"),
+        (np.array("word"), np.array("other")),
+        (np.array([b"ab"]), np.array([b"ac"])),
+        (np.datetime64("2001-02-03"), np.datetime64("2001-02-04")),
+        (datetime.date(2001, 2, 3), datetime.date(2001, 2, 4)),
+        (slice(1, 2), slice(1, 3)),
+        ([object()], [object()]),
     ],
 )
 def test_other_values_do_not_agree(capsys, one, other):
@@ -344,6 +405,60 @@ def test_every_check_of_the_toy_is_asked_and_right_answers_pass(toy_course):
         assert copies == ["check-square", "check-square-hidden", "check-mean"]
         assert [q.verdict for q in graded.questions] == ["correct", "correct"]
         assert mark(exercise, handed_in(toy), runner).total == 6
+
+
+def values_exercise(*checks: str) -> Exercise:
+    """A question whose checks are hidden and print what the solution printed."""
+    cells = [new_code_cell("from helpers.course.checks import check", id="given")]
+    cells += [new_code_cell("def oracle(n):\n    return n + 1", id="oracle")]
+    cells += [answer("next", "# BEGIN SOLUTION\ndef f(n):\n    return n + 1\n")]
+    cells[-1].source += "# END SOLUTION"
+    for number, source in enumerate(checks):
+        cell = check("next", "# BEGIN HIDDEN TESTS\nwith check('Next') as c:\n    ")
+        cell.source += f"{source}\n# END HIDDEN TESTS"
+        cell.id, cell.execution_count = f"check-next-{number}", 1
+        text = "Next\n  ✓ n: 3\n"
+        cell.outputs = [new_output("stream", name="stdout", text=text)]
+        cells.append(cell)
+    return Exercise("next", nbformat.v4.new_notebook(cells=cells))
+
+
+def test_copies_of_hidden_checks_run_before_the_first_of_them(capsys):
+    exercise = values_exercise(*['c.equal("n", f(2), oracle(2))'] * 2)
+    with open_runner("none") as runner:
+        complete, graded = blinded(exercise, runner)
+    last = [cell.id for cell in complete.cells][-4:]
+    checks = ["check-next-0", "check-next-1"]
+    assert last == [f"{name}-values" for name in checks] + checks
+    assert graded.total == 2
+    assert "forged" not in capsys.readouterr().err
+
+
+def test_check_that_cannot_be_asked_is_named(capsys):
+    exercise = values_exercise('c.equal("n", f(2), 3)', 'c.true("n", True, min)')
+    exercise.cells[-1].outputs[0].text = "Next\n  ✓ n: <built-in function min>\n"
+    with open_runner("none") as runner:
+        complete, _ = blinded(exercise, runner)
+    assert "pass check-next-1," in capsys.readouterr().err
+    copies = [c.metadata["values"] for c in complete.cells if "values" in c.metadata]
+    assert copies == ["check-next-0"]
+
+
+def test_functions_that_only_the_expected_side_needs_are_away_meanwhile():
+    exercise = values_exercise('c.equal("n", f(2), oracle(2))')
+    assert oracles(exercise.cells) == ["oracle"]
+    named = new_code_cell("x = [oracle(3)]")
+    assert oracles([*exercise.cells, named]) == []
+    namespace = {"oracle": len, "f": abs}
+    with values.untouched(namespace, ["oracle", "g"]):
+        assert namespace == {"f": abs}
+    assert namespace == {"oracle": len, "f": abs}
+    copy = blind("with check('Next') as c:\n    c.show('n', f(2))", {}, ["oracle"])
+    told = {"f": abs, "check": lambda _: contextlib.nullcontext(), "oracle": len}
+    told["f"] = lambda n: told.get("oracle")
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(copy, told)
+    assert "null" in out.getvalue()
 
 
 def test_workers_of_the_test_run_share_no_state():

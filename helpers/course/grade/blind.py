@@ -8,14 +8,15 @@ side only: `c.close("loss", f(x), g(x))` becomes `tell("loss", f(x))`, and what 
 
 import ast
 import copy
+import re
 import textwrap
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from nbformat import NotebookNode
 
 from helpers.course.grade import values
 from helpers.course.grade.code import parse
+from helpers.course.grade.slicing import TELL, loaded, needed
 from helpers.course.sources import role
 
 _VALUES = f'__import__("{values.__name__}", fromlist="_")'
@@ -34,14 +35,47 @@ def functions(cells: Sequence[NotebookNode]) -> dict[str, ast.FunctionDef]:
     return {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
 
 
+def oracles(cells: Sequence[NotebookNode]) -> list[str]:
+    """The given functions that only what checks expect makes use of.
+
+    Not those that an answer or a right answer uses, or that the text names: another
+    student's answer may use them too.
+
+    Args:
+        cells: of a solution.
+    """
+    given = functions(cells)
+    checks = [cell.source for cell in cells if role(cell) == "check"]
+    told = [made for source in checks if (made := blind(source, given))]
+    answers = [cell.source for cell in cells if role(cell) in ("answer", "right")]
+    prose = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    prose += [c.source for c in cells if not role(c) and not functions([c])]
+    words = set(re.findall(r"\w+", "\n".join([*told, *answers, *prose])))
+    wanted = set(re.findall(r"\w+", "\n".join(checks)))
+    return sorted(_reach(wanted, given) - _reach(words, given))
+
+
+def _reach(names: set[str], given: Mapping[str, ast.FunctionDef]) -> set[str]:
+    """Those of the given functions that are named, and what they call."""
+    found: set[str] = set()
+    new = names & given.keys()
+    while new:
+        found |= new
+        new = {n for name in new for n in loaded(given[name])} & given.keys() - found
+    return found
+
+
 def blind(
-    source: str, given: Mapping[str, ast.FunctionDef] | None = None
+    source: str,
+    given: Mapping[str, ast.FunctionDef] | None = None,
+    away: Sequence[str] = (),
 ) -> str | None:
     r"""A check without its expected values; None where nothing would be left to tell.
 
     Args:
         source: of the check.
         given: functions of given cells. What a check hands its `c` to is treated alike.
+        away: names that are taken out of the namespace while the copy runs.
 
     >>> source = 'with check("Two") as c:\n    want = 2\n    c.equal("n", f(), want)'
     >>> print(blind(source).replace(_VALUES, "values"))
@@ -63,10 +97,12 @@ def blind(
     tree = rewrite.visit(tree)
     if not rewrite.told:
         return None
-    _prune(tree)
+    tree.body = needed(tree.body)
     tree.body = [*rewrite.functions.values(), *tree.body]
     body = textwrap.indent(ast.unparse(ast.fix_missing_locations(tree)), "    ")
-    return f"with {_VALUES}.untouched():\n{body}".replace("'TELL'", f"{_VALUES}.tell")
+    arguments = f"globals(), {list(away)}" if away else ""
+    text = f"with {_VALUES}.untouched({arguments}):\n{body}"
+    return text.replace(repr(TELL), f"{_VALUES}.tell")
 
 
 class _Rewrite(ast.NodeTransformer):
@@ -105,12 +141,10 @@ class _Rewrite(ast.NodeTransformer):
         if any(name not in given for name in names):
             return node
         self.told += 1
-        told = [given[name] for name in names]
-        if method == "true":
-            told = [told[0], ast.Tuple(told[1:], ast.Load())]
+        told = [given[name] for name in names if name != "condition"]
         limits = _LIMITS.get(method, {}).items()
         keywords = [ast.keyword(k, given.get(k, ast.Constant(v))) for k, v in limits]
-        return ast.Call(ast.Constant("TELL"), told, keywords)
+        return ast.Call(ast.Constant(TELL), told, keywords)
 
     def _hand_over(self, node: ast.Call, name: str) -> ast.AST:
         """A call of a given function, which gets what it needs to tell values."""
@@ -127,44 +161,13 @@ class _Rewrite(ast.NodeTransformer):
             return node
         inner = _Rewrite(checkers, self._given)
         function = inner.visit(copy.deepcopy(function))
-        _prune(function)
+        function.body = needed(function.body)
         self.told += inner.told
         function.name = f"{name}_told"
         self.functions |= {**inner.functions, name: function}
-        used = _used(function)
+        used = set(loaded(function))
         keywords = [
-            ast.keyword(parameter, value if used[parameter] else ast.Constant(None))
+            ast.keyword(parameter, value if parameter in used else ast.Constant(None))
             for parameter, value in handed.items()
         ]
         return ast.Call(ast.Name(function.name, ast.Load()), [], keywords)
-
-
-def _used(tree: ast.AST) -> Counter[str]:
-    return Counter(
-        node.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-    )
-
-
-def _prune(tree: ast.AST) -> None:
-    """Take out assignments to names that nothing uses, and what only they used."""
-    pruned = True
-    while pruned:
-        pruned, used = False, _used(tree)
-        for node in ast.walk(tree):
-            for field in ("body", "orelse"):
-                body = getattr(node, field, None)
-                if isinstance(body, list) and any(_is_unused(s, used) for s in body):
-                    kept = [s for s in body if not _is_unused(s, used)]
-                    setattr(node, field, kept or [ast.Pass()])
-                    pruned = True
-
-
-def _is_unused(statement: ast.stmt, used: Counter[str]) -> bool:
-    if not isinstance(statement, ast.Assign):
-        return False
-    names = [n for target in statement.targets for n in ast.walk(target)]
-    stored = [n.id for n in names if isinstance(n, ast.Name)]
-    plain = all(isinstance(n, ast.Name | ast.Tuple | ast.Store) for n in names)
-    return plain and not any(used[name] for name in stored)

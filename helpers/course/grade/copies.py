@@ -1,38 +1,39 @@
 """The grader's copies of checks, and what they print for the solution.
 
-Each runs just before its check; see `blind`. Both must agree with the solution. What
-the copy must print is learnt where submissions run, just before the first.
+Each runs before its check; see `blind`. Both must agree with the solution. The copies
+of hidden checks run before the first of these, which a student's code could read. What
+a copy must print is learnt where submissions run, just before the first.
 """
 
-import ast
+import sys
 from collections.abc import Mapping
+from itertools import groupby
 
 import nbformat
 from nbformat import NotebookNode
 
-from helpers.course.grade.blind import blind, functions
+from helpers.course.grade.blind import blind, functions, oracles
 from helpers.course.grade.exercise import Exercise
 from helpers.course.grade.mark import handed_in, mark
 from helpers.course.grade.run import Record
 from helpers.course.grade.runner import Runner
 from helpers.course.grade.score import Graded
-from helpers.course.sources import is_hidden, role, tags
+from helpers.course.sources import is_hidden, question, role, tags
 
 
 def blinded(exercise: Exercise, runner: Runner) -> tuple[Exercise, Graded]:
     """The exercise with a copy of each check, and what the solution earns on it.
 
     The solution runs twice: to learn what each copy prints, and to see that it prints
-    it again. A copy that does not is left out; all are where checks fail because of
-    them.
+    it again. A copy that does not is left out; so are those of a question whose checks
+    fail because of them. stderr names the checks that stay without one.
 
     Args:
         exercise: what is to be graded.
         runner: that submissions will run in.
     """
     watch = _Watch(runner)
-    given = functions(exercise.cells)
-    copies = {c.id: made for c in exercise.cells if (made := _copy(c, given))}
+    copies = _copies(exercise)
     mark(_insert(exercise, copies), handed_in(exercise), watch)
     printed = {record.id: record.printed for record in watch.records}
     for name, made in list(copies.items()):
@@ -48,10 +49,28 @@ def blinded(exercise: Exercise, runner: Runner) -> tuple[Exercise, Graded]:
     if len(steady) < len(copies):
         complete = _insert(exercise, steady)
         graded = mark(complete, handed_in(exercise), runner)
-    if any(q.points < q.possible for q in graded.questions):
+    if lost := _lost(graded):
         # Perhaps a check draws from a generator that its copy has drawn from.
-        return exercise, mark(exercise, handed_in(exercise), runner)
+        for name in lost:
+            for check in exercise.checks[name]:
+                steady.pop(check.id, None)
+        complete = _insert(exercise, steady)
+        graded = mark(complete, handed_in(exercise), runner)
+    if _lost(graded):
+        steady, complete = {}, exercise
+        graded = mark(exercise, handed_in(exercise), runner)
+    checks = [check.id for each in exercise.checks.values() for check in each]
+    if without := [name for name in checks if name not in steady]:
+        print(
+            f"{exercise.name}: forged output could pass {', '.join(without)}, whose "
+            "values cannot be asked for, or differ when asked for again",
+            file=sys.stderr,
+        )
     return complete, graded
+
+
+def _lost(graded: Graded) -> list[str]:
+    return [q.name for q in graded.questions if q.points < q.possible]
 
 
 class _Watch:
@@ -67,20 +86,35 @@ class _Watch:
         return self.records
 
 
-def _insert(exercise: Exercise, copies: dict[str, NotebookNode]) -> Exercise:
+def _insert(exercise: Exercise, copies: Mapping[str, NotebookNode]) -> Exercise:
+    first = {}
+    for _, group in groupby(exercise.cells, _turn):
+        ids = [cell.id for cell in group]
+        first[ids[0]] = [copies[name] for name in ids if name in copies]
     solution = NotebookNode(exercise.solution)
     solution.cells = []
     for cell in exercise.solution.cells:
-        solution.cells += [*filter(None, [copies.get(cell.id)]), cell]
+        solution.cells += [*first.get(cell.id, []), cell]
     return Exercise(exercise.name, solution)
 
 
-def _copy(
-    cell: NotebookNode, given: Mapping[str, ast.FunctionDef]
-) -> NotebookNode | None:
-    source = blind(cell.source, given) if role(cell) == "check" else None
-    if source is None:
-        return None
-    made = nbformat.v4.new_code_cell(source, id=f"{cell.id}-values")
-    made.metadata |= {"values": cell.id, "hidden": is_hidden(cell), "tags": tags(cell)}
-    return made
+def _turn(cell: NotebookNode) -> tuple[str, str]:
+    """The same for cells whose copies run before them all."""
+    if role(cell) == "check" and is_hidden(cell):
+        return "hidden checks of", question(cell)
+    return "", cell.id
+
+
+def _copies(exercise: Exercise) -> dict[str, NotebookNode]:
+    """The copies, by the id of their check."""
+    given = functions(exercise.cells)
+    away = oracles(exercise.solution.cells)
+    copies = {}
+    for cell in exercise.cells:
+        source = blind(cell.source, given, away) if role(cell) == "check" else None
+        if source is not None:
+            made = nbformat.v4.new_code_cell(source, id=f"{cell.id}-values")
+            made.metadata |= {"values": cell.id, "tags": tags(cell)}
+            made.metadata["hidden"] = is_hidden(cell)
+            copies[cell.id] = made
+    return copies

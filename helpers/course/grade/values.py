@@ -6,12 +6,15 @@ instead, which knows nothing of them; `same` compares what it printed, elsewhere
 what it printed for the solution.
 """
 
+import datetime
 import json
 import math
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -22,13 +25,23 @@ _PROJECTIONS = 8
 
 
 @contextmanager
-def untouched() -> Iterator[None]:
-    """Leave the global random generators as they were."""
+def untouched(
+    namespace: dict[str, Any] | None = None, away: Sequence[str] = ()
+) -> Iterator[None]:
+    """Leave the global random generators as they were.
+
+    Args:
+        namespace: where names are put away until the end.
+        away: these names.
+    """
+    kept = {name: namespace.pop(name) for name in away if name in namespace}
     torch = sys.modules.get("torch")
     states = random.getstate(), np.random.get_state(), torch and torch.get_rng_state()
     try:
         yield
     finally:
+        if kept:
+            namespace.update(kept)
         random.setstate(states[0])
         np.random.set_state(states[1])
         if torch:
@@ -42,7 +55,8 @@ def tell(
 
     Args:
         name: what the value is.
-        got: number, text, array, tensor, or a list, tuple, set or dict of them.
+        got: number, text, bytes, date, slice, array, tensor, or a list, tuple, set or
+            dict of them. What else there is agrees with nothing, not even with itself.
         rtol: how far another right answer may be off, relative to each value.
         atol: the same, absolute.
         digits: significant digits that matter, in place of `rtol`.
@@ -84,12 +98,18 @@ def _records(text: str) -> Iterator[list]:
 def _plain(value: Any) -> Any:
     """The value in lists, texts and floats; equal values become equal."""
     if value is None or isinstance(value, str):
-        return str(value)
+        return value if value is None else str(value)
     if isinstance(value, dict):
         items = [[_plain(key), _plain(item)] for key, item in value.items()]
         return {"dict": sorted(items, key=json.dumps)}
     if isinstance(value, set | frozenset):
         return {"set": sorted(map(_plain, value), key=json.dumps)}
+    if isinstance(value, bytes | bytearray):
+        return {"bytes": value.hex()}
+    if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
+        return {"date": str(value)}
+    if isinstance(value, slice):
+        return {"slice": [_plain(x) for x in (value.start, value.stop, value.step)]}
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     try:
@@ -102,7 +122,23 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, int | Fraction | Decimal):
+        return _exactly(value)
+    if array.dtype.kind in "mM":
+        return {"date": str(array.astype(f"{array.dtype.kind}8[us]"))}
+    if isinstance(value, np.ndarray) and value.item() is not value:
+        return _plain(value.item())
     return {"object": type(value).__name__}
+
+
+def _exactly(number: int | Fraction | Decimal) -> Any:
+    """A number that an array cannot hold: like a float where it equals one."""
+    try:
+        if number == float(number):
+            return _numbers(np.asarray(float(number)))
+        return {"exact": str(Fraction(number))}
+    except (OverflowError, ValueError):  # too large for a float; not a number
+        return {"exact": str(number)}
 
 
 def _numbers(array: np.ndarray) -> dict[str, list]:
@@ -137,8 +173,10 @@ def _close(got: Any, want: Any, rtol: float, atol: float) -> bool:
     if type(got) is not type(want):
         return False
     if isinstance(want, dict):
-        return got.keys() == want.keys() and all(
-            _close(got[key], want[key], rtol, atol) for key in want
+        return (
+            "object" not in want
+            and got.keys() == want.keys()
+            and all(_close(got[key], want[key], rtol, atol) for key in want)
         )
     if isinstance(want, list):
         return len(got) == len(want) and all(

@@ -1,0 +1,157 @@
+"""The statements of a check that the values it tells depend on.
+
+A backward slice in the sense of Weiser, "Program slicing", IEEE Transactions on
+Software Engineering SE-10 (1984), without regard to the order of statements: what is
+needed once is needed everywhere.
+"""
+
+import ast
+import copy
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+
+TELL = "TELL"
+"""What a call of `tell` calls, until its source is written."""
+
+# Methods that change what they are called on and nothing else.
+_FILLING = {"add", "append", "appendleft", "extend", "insert", "setdefault", "update"}
+_PICTURES = {"plt", "fig", "axes", "axis"}
+
+
+def needed(body: Sequence[ast.stmt]) -> list[ast.stmt]:
+    """What remains of a body if only calls of `tell` and what they need are kept.
+
+    Loops over pairs, assignments of several values and the like lose the parts that
+    nothing needs. Calls of which it cannot be told what they change are kept.
+    """
+    used: set[str] = set()
+    while True:
+        kept = _kept(copy.deepcopy(body), used)
+        found = {name for statement in kept for name in loaded(statement)}
+        if found <= used:
+            return kept or [ast.Pass()]
+        used |= found
+
+
+def loaded(tree: ast.AST) -> Iterator[str]:
+    """The names that are read in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            yield node.id
+
+
+def _kept(body: Sequence[ast.stmt], used: AbstractSet[str]) -> list[ast.stmt]:
+    return [s for statement in body if (s := _cut(statement, used)) is not None]
+
+
+def _cut(statement: ast.stmt, used: AbstractSet[str]) -> ast.stmt | None:
+    """The statement without what nothing uses, or None."""
+    match statement:
+        case ast.Assign():
+            return _cut_assignment(statement, used)
+        case ast.AugAssign() | ast.AnnAssign():
+            return statement if _binds(statement.target, used) else None
+        case ast.FunctionDef() | ast.ClassDef():
+            return statement if statement.name in used else None
+        case ast.Expr():
+            return statement if _acts(statement.value, used) else None
+        case ast.Return():
+            return ast.Return(None)
+        case ast.Assert() | ast.Pass():
+            return None
+        case ast.For():
+            _cut_columns(statement, used)
+    inner = False
+    for field in ("body", "orelse", "finalbody"):
+        if isinstance(part := getattr(statement, field, None), list):
+            inner = True
+            setattr(statement, field, _kept(part, used))
+    for handler in getattr(statement, "handlers", []):
+        handler.body = _kept(handler.body, used) or [ast.Pass()]
+    if not inner:
+        return statement
+    if not statement.body and not getattr(statement, "orelse", []):
+        return None
+    statement.body = statement.body or [ast.Pass()]
+    return statement
+
+
+def _cut_assignment(statement: ast.Assign, used: AbstractSet[str]) -> ast.Assign | None:
+    statement.targets = [t for t in statement.targets if _binds(t, used)]
+    if not statement.targets:
+        return None
+    match statement:
+        case ast.Assign([ast.Tuple() as target], ast.Tuple() as value):
+            if _is_plain(target.elts) and len(target.elts) == len(value.elts):
+                keep = _columns(target, used)
+                _take([target, value], keep)
+                if len(keep) == 1:
+                    statement.targets, statement.value = target.elts, value.elts[0]
+    return statement
+
+
+def _cut_columns(loop: ast.For, used: AbstractSet[str]) -> None:
+    """Drop the parts of a loop's target that nothing uses, and what they run over."""
+    if not isinstance(loop.target, ast.Tuple) or not _is_plain(loop.target.elts):
+        return
+    keep = _columns(loop.target, used) or [0]
+    size = len(loop.target.elts)
+    match loop.iter:
+        case ast.Call(ast.Name("zip"), args) if _is_plain(args) and len(args) == size:
+            loop.iter.args = [args[i] for i in keep]
+            _take([loop.target], keep)
+        case ast.List(rows) | ast.Tuple(rows) if all(
+            isinstance(row, ast.Tuple) and _is_plain(row.elts) and len(row.elts) == size
+            for row in rows
+        ):
+            _take([loop.target, *rows], keep)
+
+
+def _columns(target: ast.Tuple, used: AbstractSet[str]) -> list[int]:
+    return [i for i, part in enumerate(target.elts) if _binds(part, used)]
+
+
+def _take(rows: Sequence[ast.Tuple], keep: Sequence[int]) -> None:
+    for row in rows:
+        row.elts = [row.elts[i] for i in keep]
+
+
+def _is_plain(parts: Sequence[ast.expr]) -> bool:
+    return not any(isinstance(part, ast.Starred) for part in parts)
+
+
+def _binds(target: ast.expr, used: AbstractSet[str]) -> bool:
+    """Whether an assignment to the target changes something that is used."""
+    if isinstance(target, ast.Tuple | ast.List):
+        return any(_binds(part, used) for part in target.elts)
+    root = _root(target)
+    return root is None or root in used
+
+
+def _root(node: ast.expr) -> str | None:
+    """`x` of `x`, `x.y`, `x[i].y` and the like."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Starred):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _acts(value: ast.expr, used: AbstractSet[str]) -> bool:
+    """Whether an expression that is a statement changes something that is used."""
+    if _tells(value):
+        return True
+    if not isinstance(value, ast.Call):
+        return False
+    match value.func:
+        case ast.Attribute(owner, method):
+            root = _root(owner)
+            if root in _PICTURES:
+                return False
+            return method not in _FILLING or root is None or root in used
+    return True
+
+
+def _tells(node: ast.AST) -> bool:
+    return any(
+        isinstance(part, ast.Call) and getattr(part.func, "value", None) == TELL
+        for part in ast.walk(node)
+    )

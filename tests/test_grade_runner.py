@@ -221,6 +221,11 @@ HANDED_OVER = textwrap.dedent(
         ('c.equal("n", f(2), 4, hint="four")', ["f(2)"], ["4", "four"]),
         ('want = g(2)\n    c.close("n", f(2), want, atol=0.5)', ["0.5"], ["g(2)"]),
         ('c.equal(expected=g(2), got=f(2), name="n")', ["f(2)"], ["g(2)"]),
+        (
+            'c.dtype("n", f(2), "float")\n    c.show("n", f(2))',
+            ["c.dtype('n', f(2), 'float')", "tell('n', f(2)"],
+            ["tell('n')"],
+        ),
         ('c.true("n", f(2) > 7, f(2))', ["tell('n', f(2)"], ["c.true", "7"]),
         (
             'got, want = f(2), g(2)\n    c.equal("n", got, want)',

@@ -135,7 +135,9 @@ class _Rewrite(ast.NodeTransformer):
             "shape": ("name", "got"),
             "show": ("name", "value"),
             "true": ("name", "condition", "value"),
-        }.get(method, ("unknown",))
+        }.get(method)
+        if names is None:
+            return node
         given = {k.arg: k.value for k in node.keywords}
         given |= dict(zip(names, node.args, strict=False))
         if any(name not in given for name in names):

@@ -43,6 +43,7 @@ from helpers.train import train
 from helpers.vectors import WordVectors
 
 rng = seed_everything(10)
+torch.set_num_threads(1)  # the networks are small: sharing them out costs more
 plots.use_style()
 
 

@@ -43,6 +43,7 @@ from helpers.lm_text import load_wikitext2_streams
 from helpers.ngram import count_ngrams, modified_kneser_ney
 
 seed_everything(10)
+torch.set_num_threads(1)  # the networks are small: sharing them out costs more
 
 
 def random_network(seed, V, m, h, n, scale=0.5):

@@ -418,7 +418,7 @@ def test_solution_that_fails_here_stops_before_any_student(toy_course, tmp_path)
     ("exercise", "folder", "output", "message"),
     [
         ("no_such", "in", "out", "no exercise is called"),
-        (None, "missing", "out", "not a folder"),
+        (None, "missing", "out", "not there"),
         (None, "empty", "out", "holds no files"),
         (None, "in", "in/out", "lies in the folder of submissions"),
         (None, "in", "in", "lies in the folder of submissions"),

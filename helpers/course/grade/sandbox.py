@@ -151,7 +151,7 @@ def _environment() -> dict[str, str]:
     return threads | {
         "COURSE_DATA": str(cache_folder()),
         "LANG": "C.UTF-8",
-        "MPLBACKEND": "agg",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # as ipykernel
         "PATH": os.pathsep.join((sysconfig.get_path("scripts"), "/usr/bin", "/bin")),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",

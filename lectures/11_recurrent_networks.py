@@ -28,6 +28,7 @@ from helpers.device import seed_everything
 from helpers.rnn import Recurrent
 
 rng = seed_everything(11)
+torch.set_num_threads(1)  # the networks are small: sharing them out costs more
 plots.use_style()
 
 

@@ -13,31 +13,29 @@ training (without counting) takes in a second.
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
 
 import gensim
-import numpy as np
 from gensim.models import word2vec as gensim_word2vec
+from word2vec import (
+    SETTINGS,
+    THREADS,
+    Run,
+    score,
+    start_clock,
+    train_gensim,
+    write_lines,
+)
 
 from helpers.counts import cooccurrence
-from helpers.datasets import load_class_mix, load_simlex999, load_wordsim353
-from helpers.evaluate import evaluate_similarity
+from helpers.datasets import load_class_mix
 from helpers.glove import train_glove
 from helpers.text import Corpus
 from helpers.vectors import WordVectors
 
-DIM, WINDOW, SKIPGRAM_WINDOW, THREADS = 100, 10, 5, 2
-
-
-class Run(NamedTuple):
-    wall: float  # seconds
-    cpu: float  # seconds, all threads
-    wordsim: float  # Spearman's rho
-    simlex: float
+WINDOW = 10
 
 
 def main() -> None:
@@ -77,21 +75,6 @@ def main() -> None:
     )
 
 
-def score(name: str, wall: float, cpu: float, vectors: WordVectors) -> Run:
-    """Evaluate one run and print a line."""
-    rhos = [
-        evaluate_similarity(vectors, pairs).rho
-        for pairs in (load_wordsim353(), load_simlex999())
-    ]
-    run = Run(wall, cpu, *rhos)
-    print(
-        f"{name:18} wall {run.wall:6.1f} s   cpu {run.cpu:6.1f} s   "
-        f"WordSim-353 {run.wordsim:.3f}   SimLex-999 {run.simlex:.3f}",
-        flush=True,
-    )
-    return run
-
-
 def train_ours(
     corpus: Corpus, epochs: int, seed: int
 ) -> tuple[float, float, float, WordVectors]:
@@ -100,7 +83,12 @@ def train_ours(
     counts = cooccurrence(corpus, WINDOW, weighting="harmonic")
     counted, _ = clock()
     model = train_glove(
-        counts, corpus.vocabulary, seed=seed, dim=DIM, epochs=epochs, threads=THREADS
+        counts,
+        corpus.vocabulary,
+        seed=seed,
+        dim=SETTINGS["dim"],
+        epochs=epochs,
+        threads=THREADS,
     )
     wall, cpu = clock()
     rate = epochs * counts.nnz / (wall - counted)
@@ -108,44 +96,6 @@ def train_ours(
         f"{counts.nnz:,} non-zeros counted in {counted:.1f} s, {rate:,.0f} per second"
     )
     return wall, cpu, rate, model.vectors
-
-
-def train_gensim(
-    path: Path, epochs: int, seed: int
-) -> tuple[float, float, WordVectors]:
-    """Return wall seconds, CPU seconds and the vectors."""
-    model = gensim_word2vec.Word2Vec(
-        sg=1,
-        vector_size=DIM,
-        window=SKIPGRAM_WINDOW,
-        negative=5,
-        min_count=1,  # the rare words are gone from the file
-        workers=THREADS,
-        seed=seed,
-    )
-    model.build_vocab(corpus_file=str(path))
-    clock = start_clock()
-    model.train(
-        corpus_file=str(path),
-        total_words=model.corpus_total_words,
-        total_examples=model.corpus_count,
-        epochs=epochs,
-    )
-    return *clock(), WordVectors(model.wv.index_to_key, model.wv.vectors)
-
-
-def start_clock() -> Callable[[], tuple[float, float]]:
-    """Return a function that tells the (wall, CPU) seconds since now."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    return lambda: (time.perf_counter() - wall, time.process_time() - cpu)
-
-
-def write_lines(corpus: Corpus, path: Path) -> None:
-    """Write one document a line, as gensim's `corpus_file` wants it."""
-    words = np.array(corpus.vocabulary.words, dtype=object)[corpus.ids]
-    with path.open("w", encoding="utf-8") as lines:
-        for start, end in zip(corpus.starts[:-1], corpus.starts[1:], strict=True):
-            lines.write(" ".join(words[start:end]) + "\n")
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def score(name: str, wall: float, cpu: float, vectors: WordVectors) -> Run:
     ]
     run = Run(wall, cpu, *rhos)
     print(
-        f"{name:7} wall {run.wall:6.1f} s   cpu {run.cpu:6.1f} s   "
+        f"{name:18} wall {run.wall:6.1f} s   cpu {run.cpu:6.1f} s   "
         f"WordSim-353 {run.wordsim:.3f}   SimLex-999 {run.simlex:.3f}",
         flush=True,
     )

@@ -1,10 +1,12 @@
 """The environment is described in four places; they must say the same."""
 
 import tomllib
+from importlib.metadata import distributions
 from pathlib import Path
 
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,3 +47,14 @@ def test_torch_is_pinned_and_comes_by_pip():
 def test_ci_runs_the_command_of_the_readme():
     assert (ROOT / ".ci/run").read_text().rstrip().endswith("\nmake test")
     assert "make test" in (ROOT / "README.md").read_text()
+
+
+def test_lock_installs_on_the_oldest_python_that_we_name():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    oldest = project["requires-python"].removeprefix(">=") + ".0"
+    too_new = {
+        one.metadata["Name"]: one.metadata["Requires-Python"]
+        for one in distributions()
+        if not SpecifierSet(one.metadata["Requires-Python"] or "").contains(oldest)
+    }
+    assert too_new == {}

@@ -1,12 +1,13 @@
 """Language models on WikiText-2: perplexity and training speed on the same tokens.
 
-    python benchmarks/language_models.py [--epochs 3] [--long 10]
+    python benchmarks/language_models.py [--epochs 3] [--long 8]
 
 A modified Kneser-Ney 5-gram, Bengio's network, a vanilla RNN, a GRU, an LSTM, and an
-LSTM with every trick of lecture 12, which trains for more epochs. All read 2,088,628
-tokens of 33,278 types and are tested on the same 245,569, "<unk>" and "<eos>" included,
-with probabilities that sum to one over all types (the networks train on a sampled
-softmax, and are tested on the exact one). Words/s is training alone. The last line
+LSTM with every trick of lecture 12, which trains for more epochs: the one that
+`helpers.checkpoints` trains. All read 2,088,628 tokens of 33,278 types and are tested
+on the same 245,569, "<unk>" and "<eos>" included, with probabilities that sum to one
+over all types (the networks train on a sampled softmax, and are tested on the exact
+one). Words/s is training, with a short validation after each epoch. The last line
 compares the long-trained LSTM with the 5-gram, alone and interpolated.
 """
 
@@ -22,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch.optim import Adagrad
 
+from helpers.checkpoints import BATCH, DIM, DROPOUT, EPOCHS, K1, SAMPLES, VALIDATED
 from helpers.device import get_device
 from helpers.language_model import (
     Dropout,
@@ -34,17 +36,14 @@ from helpers.language_model import (
     recurrent_log_probabilities,
     recurrent_losses,
 )
+from helpers.likelihood import mix, mixture_weights, perplexity
 from helpers.lm_text import EOS, TokenStream, load_wikitext2_streams
 from helpers.ngram import count_ngrams, modified_kneser_ney
 from helpers.text import Vocabulary
 from helpers.train import train
 
-DIM = 200
-SAMPLES = 1024
-COLUMNS, K1 = 32, 35
-BATCH = 1120  # words an update, as many as COLUMNS * K1
+WORDS = BATCH * K1  # that an update learns from
 CONTEXT = 4  # words that Bengio's network sees, as the 5-gram does
-TRICKS = Dropout(words=0.05, inputs=0.2, outputs=0.2, recurrent=0.1)
 KNESER_NEY, LONG = "KN 5-gram", "LSTM + tricks"
 
 
@@ -59,18 +58,20 @@ class Task(NamedTuple):
 
 
 class Result(NamedTuple):
-    log_probabilities: dict[str, NDArray[np.float64]]  # of "valid" and "test"
+    score: Callable[[TokenStream], NDArray[np.float64]]  # log p of each token
+    test: NDArray[np.float64]  # that of "test"
     seconds: float  # of training
     words: int  # trained on, epochs counted
 
-    def perplexity(self, split: str = "test") -> float:
-        return float(np.exp(-self.log_probabilities[split].mean()))
+    @property
+    def perplexity(self) -> float:
+        return perplexity(self.test)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--long", type=int, default=10, help=f"epochs of {LONG}")
+    parser.add_argument("--long", type=int, default=EPOCHS, help=f"epochs of {LONG}")
     arguments = parser.parse_args()
     task = Task(*load_wikitext2_streams(), get_device())
     recurrent = partial(train_recurrent, task, arguments.epochs)
@@ -81,7 +82,7 @@ def main() -> None:
         "GRU": partial(recurrent, cell="gru"),
         "LSTM": partial(recurrent, cell="lstm"),
         LONG: partial(
-            train_recurrent, task, arguments.long, cell="lstm", dropout=TRICKS
+            train_recurrent, task, arguments.long, cell="lstm", dropout=DROPOUT
         ),
     }
     print(f"{'model':14}{'test perplexity':>16}{'words/s':>12}{'minutes':>9}")
@@ -89,17 +90,17 @@ def main() -> None:
     for name, run in models.items():
         results[name] = result = run()
         print(
-            f"{name:14}{result.perplexity():16.1f}"
+            f"{name:14}{result.perplexity:16.1f}"
             f"{result.words / result.seconds:12,.0f}{result.seconds / 60:9.1f}",
             flush=True,
         )
     kn, long = results[KNESER_NEY], results[LONG]
-    both = interpolated_perplexity(kn, long)
+    both = interpolated_perplexity(task, kn, long)
     print(f"{KNESER_NEY} and {LONG}, interpolated: {both:.1f}")
     print(
-        f"kneser_ney={kn.perplexity():.1f} lstm={long.perplexity():.1f}",
+        f"kneser_ney={kn.perplexity:.1f} lstm={long.perplexity:.1f}",
         f"interpolated={both:.1f} minutes={long.seconds / 60:.1f}",
-        f"perplexity_ratio={long.perplexity() / kn.perplexity():.3f}",
+        f"perplexity_ratio={long.perplexity / kn.perplexity:.3f}",
     )
 
 
@@ -111,11 +112,11 @@ def train_kneser_ney(task: Task) -> Result:
     counts = count_ngrams(text.ids, 5, vocabulary_size=size, starts=text.starts)
     model = modified_kneser_ney(counts)
     seconds = time.perf_counter() - begin
-    tested = {
-        name: model.log_probabilities(task.streams[name].ids, task.streams[name].starts)
-        for name in ("valid", "test")
-    }
-    return Result(tested, seconds, len(text.ids))
+
+    def score(stream: TokenStream) -> NDArray[np.float64]:
+        return model.log_probabilities(stream.ids, stream.starts)
+
+    return Result(score, score(task.streams["test"]), seconds, len(text.ids))
 
 
 def train_bengio(task: Task, epochs: int) -> Result:
@@ -131,10 +132,10 @@ def train_bengio(task: Task, epochs: int) -> Result:
         ids,
         objective(task),
         start=task.eos,
-        batch_size=BATCH,
+        batch_size=WORDS,
         generator=torch.Generator().manual_seed(0),
     )
-    steps = math.ceil(len(ids) / BATCH)
+    steps = math.ceil(len(ids) / WORDS)
     measure = partial(feedforward_log_probabilities, model, start=task.eos)
     return fit(task, model, losses, steps, epochs, measure)
 
@@ -147,7 +148,7 @@ def train_recurrent(
     model = RecurrentLanguageModel(
         len(task.vocabulary), DIM, cell=cell, dropout=dropout
     ).to(task.device)
-    columns = in_columns(task.streams["train"].ids, COLUMNS).to(task.device)
+    columns = in_columns(task.streams["train"].ids, BATCH).to(task.device)
     losses = partial(
         recurrent_losses,
         model,
@@ -175,42 +176,33 @@ def fit(
     epochs: int,
     measure: Callable[..., NDArray[np.float64]],
 ) -> Result:
-    """Train with AdaGrad, the rate falling to zero; validation is not timed."""
-    validating = 0.0
-
-    def validate() -> float:
-        nonlocal validating
-        begin = time.perf_counter()
-        loss = -measure(ids=task.streams["valid"].ids).mean()
-        validating += time.perf_counter() - begin
-        return float(loss)
-
+    """Train with AdaGrad, the rate falling to zero."""
+    validated = task.streams["valid"].ids[:VALIDATED]
     begin = time.perf_counter()
     train(
         model,
         lambda epoch: losses(),
-        validate,
+        lambda: -measure(ids=validated).mean(),
         Adagrad(model.parameters(), 0.1),
         epochs=epochs,
         steps=steps,
         clip=1.0,
         schedule=lambda done: 1 - done,
     )
-    seconds = time.perf_counter() - begin - validating
-    tested = {name: measure(ids=task.streams[name].ids) for name in ("valid", "test")}
-    return Result(tested, seconds, epochs * len(task.streams["train"].ids))
+    seconds = time.perf_counter() - begin
+
+    def score(stream: TokenStream) -> NDArray[np.float64]:
+        return measure(ids=stream.ids)
+
+    words = epochs * len(task.streams["train"].ids)
+    return Result(score, score(task.streams["test"]), seconds, words)
 
 
-def interpolated_perplexity(a: Result, b: Result) -> float:
-    """Test perplexity of w p_a + (1 - w) p_b, with w chosen on "valid"."""
-
-    def mixed(split: str, w: float) -> float:
-        pair = a.log_probabilities[split], b.log_probabilities[split]
-        return -np.logaddexp(np.log(w) + pair[0], np.log1p(-w) + pair[1]).mean()
-
-    weights = np.linspace(0.02, 0.98, 49)
-    best = min(weights, key=partial(mixed, "valid"))
-    return float(np.exp(mixed("test", best)))
+def interpolated_perplexity(task: Task, *results: Result) -> float:
+    """Test perplexity of the weighted mean, with weights fitted on "valid"."""
+    valid = np.stack([r.score(task.streams["valid"]) for r in results], axis=1)
+    test = np.stack([r.test for r in results], axis=1)
+    return perplexity(mix(test, mixture_weights(valid)))
 
 
 if __name__ == "__main__":

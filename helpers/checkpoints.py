@@ -31,7 +31,7 @@ from helpers.train import train
 
 DIM, BATCH, K1, EPOCHS, SAMPLES = 200, 32, 35, 8, 1024
 DROPOUT = Dropout(words=0.05, inputs=0.2, outputs=0.2, recurrent=0.1)
-_VALIDATED = 20_000  # tokens of "valid" after each epoch
+VALIDATED = 20_000  # tokens of "valid" after each epoch
 
 
 class LongerLSTM(NamedTuple):
@@ -93,7 +93,7 @@ def train_longer_lstm(
         lambda epoch: recurrent_losses(
             model, columns, objective, k1=K1, zero=0.01, generator=generator
         ),
-        lambda: -score(streams["valid"].ids[:_VALIDATED]).mean(),
+        lambda: -score(streams["valid"].ids[:VALIDATED]).mean(),
         Adagrad(model.parameters(), lr=0.1),
         epochs=epochs,
         steps=math.ceil((len(columns) - 1) / K1),

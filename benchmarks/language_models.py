@@ -1,6 +1,6 @@
 """Language models on WikiText-2: perplexity and training speed on the same tokens.
 
-    python benchmarks/language_models.py [--epochs 3] [--long 8]
+    python benchmarks/language_models.py [--epochs 3] [--long 7]
 
 A modified Kneser-Ney 5-gram, Bengio's network, a vanilla RNN, a GRU, an LSTM, and an
 LSTM with every trick of lecture 12, which trains for more epochs: the one that

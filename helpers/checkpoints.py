@@ -29,7 +29,7 @@ from helpers.lm_text import EOS, TokenStream, load_wikitext2_streams
 from helpers.text import Vocabulary
 from helpers.train import train
 
-DIM, BATCH, K1, EPOCHS, SAMPLES = 200, 32, 35, 8, 1024
+DIM, BATCH, K1, EPOCHS, SAMPLES = 200, 32, 35, 7, 1024
 DROPOUT = Dropout(words=0.05, inputs=0.2, outputs=0.2, recurrent=0.1)
 VALIDATED = 20_000  # tokens of "valid" after each epoch
 

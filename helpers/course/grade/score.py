@@ -27,7 +27,8 @@ REASONS = {
 
 _UNTOLD = (
     "The check printed what it should, but your code did not compute these values when "
-    "the grader asked for them directly."
+    "the grader asked for them directly. An answer must not use what a check defines, "
+    "or functions that are given for checks only."
 )
 
 

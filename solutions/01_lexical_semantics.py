@@ -824,7 +824,7 @@ with check("Made-up glosses with repeated words") as c:
         place, scores = weighted_lesk("c", context, glosses, counts, 40)
         want = by_matrix("c", context, glosses, counts, 40)
         c.close("scores", scores, want)
-        if np.sum(np.isclose(want, want.max())) == 1:
+        if np.sum(np.isclose(scores, np.max(scores))) == 1:
             c.equal("sense", place, int(np.argmax(want)))
     place, scores = weighted_lesk("c", ["c", "z"], [["c"], ["a"], ["b"]], counts, 40)
     c.close("nothing shared", scores, [0.0, 0.0, 0.0])

@@ -1513,8 +1513,11 @@ with check("Other pieces, longer words") as c:
             [bool(score > -1e9) for _, score in got],
             [bool(score > -1e9) for _, score in expected],
         )
-        finite = [[s for _, s in x if s > -1e9] for x in (got, expected)]
-        c.close("scores", np.array(finite[0]), np.array(finite[1]))
+        c.close(
+            "scores",
+            np.array([score for _, score in got if score > -1e9]),
+            np.array([score for _, score in expected if score > -1e9]),
+        )
         c.equal("log_p as it was", log_p == before, True)
 
 with check("Unlikely words, a likelier split, words that can't be spelled") as c:

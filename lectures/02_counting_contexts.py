@@ -42,7 +42,8 @@ plots.use_style()
 #
 # Number the words of a vocabulary and give word $i$ a vector with a 1 in place $i$ and 0 elsewhere: a
 # **one-hot** vector. Load this course's text and do so. (The **class mix** is Wikipedia
-# articles, the Brown corpus, and two dictionaries. We keep words that occur 15 times or more.)
+# articles, the Brown corpus, and two dictionaries. Words that occur fewer than 15 times are cut out and
+# the gaps closed, so what counts as a neighbour may have stood a little farther off.)
 #
 # **Predict before you run.** *Expert* and *skillful* mean nearly the same, *expert* and *potato* do
 # not. What are the two dot products, and the two distances?
@@ -71,7 +72,7 @@ for word in ["skillful", "potato"]:
 # ## 2 · Which word comes next?
 #
 # The simplest thing to count about use: which word follows. A pair of neighbours is a **bigram**.
-# Here is a toy text of three documents and its table of bigrams.
+# Here is a toy text of three documents and two rows of its table of bigrams.
 
 # %%
 sentences = [
@@ -103,9 +104,9 @@ for i in (words.index("expert"), words.index("skillful")):
 # would get probability 0. **Add-α smoothing** adds an imaginary $\alpha$ to every count (Lidstone
 # 1920):
 #
-# $$p(j \mid i) = \frac{n_{ij} + \alpha}{n_i + \alpha V}, \qquad n_i = \sum_j n_{ij} \tag{1}$$
+# $$p(j \mid i) = \frac{n_{ij} + \alpha}{n_i + \alpha (V + 1)}, \qquad n_i = \sum_j n_{ij} \tag{1}$$
 #
-# Here $V$ counts one extra word, "unknown", for words that the text doesn't hold.
+# The 1 beside $V$ is for "unknown", one extra word for all that the text doesn't hold.
 #
 # **Predict before you run.** *Expert* is followed once by *cook* and once by *fries*. With 8 words
 # and "unknown", what is $p(\textit{cook} \mid \textit{expert})$ for $\alpha = 0$, and for $\alpha = 1$?
@@ -137,15 +138,15 @@ for alpha in (0, 0.1, 1):
 brown = Corpus.from_documents(
     [tokenize(" ".join(sentence)) for sentence in datasets.load_brown()], min_count=2
 )
-follows = bigram_counts(brown)
+follows_brown = bigram_counts(brown)
 for word in ["the", "expert"]:
-    row = follows[[brown.vocabulary[word]]].toarray().ravel()
+    row = follows_brown[[brown.vocabulary[word]]].toarray().ravel()
     for alpha in (1, 0.001):
         unseen = add_alpha(row, alpha)[np.append(row, 0) == 0].sum()
         print(f"{word:6} seen {row.sum():6,} times, α = {alpha:5}: unseen {unseen:.2f}")
 
 # %% [markdown]
-# Adding 1 leaves *expert* with nothing of what was counted. And no $\alpha$ suits both words.
+# The same $\alpha = 1$ that moves a sixth of *the* takes nearly all of *expert*.
 # Lecture 07 builds language models from such tables, and smooths them better. We are after something
 # else: **a row of the table is a vector for a word.** *Expert* and *skillful* are both followed by
 # *cook*, so their rows have something in common. That is what one-hot vectors lacked. One neighbour
@@ -219,10 +220,10 @@ print("symmetric:", np.array_equal(X, X.T))
 # %% [markdown]
 # The two *the* are three places apart. With $m = 3$ the answer would be 2: each is near the other.
 #
-# A million words would take this loop ten million slow steps. The same sum is a product of two matrices. Let row $t$ of $W$
-# be the one-hot vector of the word at position $t$, and row $t$ of $C$ the sum of the one-hot vectors
-# in its window. Then $X = W^\top C$. Nearly all entries are 0, so store only the others: a
-# **sparse** matrix. `helpers.counts.cooccurrence` does that.
+# With $m = 5$ a million words would take this loop ten million slow steps. The same sum is a product of
+# two matrices. Let row $t$ of $W$ be the one-hot vector of the word at position $t$, and row $t$ of $C$
+# the sum of the one-hot vectors in its window. Then $X = W^\top C$. Nearly all entries are 0, so store
+# only the others: a **sparse** matrix. `helpers.counts.cooccurrence` does that.
 
 # %%
 pairs = window_pairs(toy.starts, m)
@@ -244,14 +245,14 @@ print("nltk's skip-grams, both ways:", np.array_equal(theirs + theirs.T, X))
 # what share of the table is not zero?
 
 # %% tags=["nbval-ignore-output"]
-start = time.perf_counter()
+began = time.perf_counter()
 X_brown = cooccurrence(brown, 5)
-print(f"{len(brown.ids):,} words in {time.perf_counter() - start:.1f} seconds")
+print(f"{len(brown.ids):,} words in {time.perf_counter() - began:.1f} seconds")
 
 # %%
 n = len(brown.vocabulary)
 print(f"{n:,} × {n:,} entries, of which not zero: {X_brown.nnz / n**2:.2%}")
-print(f"as a full table {4 * n**2 / 1e9:.1f} GB")
+print(f"as a full table {X_brown.dtype.itemsize * n**2 / 1e9:.1f} GB")
 
 # %% [markdown]
 # ## 5 · How near are two words?
@@ -334,7 +335,8 @@ print("its most frequent contexts:", *top)
 #
 # **PMI**, pointwise mutual information, asks how much more often two words meet than they would by
 # chance (Church and Hanks 1990). Negative values are unreliable for rare pairs, so **PPMI** cuts them
-# off. With $p_{ij} = X_{ij} / \sum X$,
+# off. With $p_{ij} = X_{ij} / \sum X$, its sums over a row $p_i = \sum_j p_{ij}$ and over a column
+# $p_j = \sum_i p_{ij}$, and natural logarithms,
 #
 # $$\text{PMI}_{ij} = \log \frac{p_{ij}}{p_i \, p_j}, \qquad \text{PPMI}_{ij} = \max(\text{PMI}_{ij}, 0) \tag{6}$$
 #
@@ -350,7 +352,8 @@ print(toy_ppmi.round(2))
 cosines = 1 - distance.squareform(distance.pdist(toy_ppmi, "cosine"))
 print(f"cosine espresso–coffee {cosines[0, 1]:.2f}, coffee–bus {cosines[1, 2]:.2f}")
 
-bits = BigramAssocMeasures.pmi(4, (5, 34), 53)  # espresso & cup, each total, all
+# Together, espresso and cup each in all, everything; nltk uses log2.
+bits = BigramAssocMeasures.pmi(4, (5, 34), 53)
 print("PMI equal to nltk's:", np.isclose(toy_pmi[0, 0], bits * np.log(2)))
 helper = pmi(sparse.csr_array(points), power=1)
 print("and to the helper's:", np.allclose(helper.toarray(), toy_pmi, atol=1e-6))
@@ -359,20 +362,18 @@ print("and to the helper's:", np.allclose(helper.toarray(), toy_pmi, atol=1e-6))
 # Both are less often near *road* than chance would have it, so both become 0. The picture of the counts
 # turns into a clear answer: *bus* goes with *road*, the other two with *cup*.
 #
-# Two refinements (Levy, Goldberg and Dagan 2015). PMI overrates rare contexts: a word seen 15 times
-# that meets *velka* once looks miraculous. **Context-distribution smoothing** raises the probability
-# of rare contexts by a power $a < 1$. And a **shift** by $\log k$ asks that a pair be $k$ times likelier
-# than chance before it counts at all:
+# Two refinements. PMI overrates rare contexts: a word seen 15 times that meets *velka* once looks
+# miraculous. **Context-distribution smoothing** (Levy, Goldberg and Dagan 2015) raises the probability of rare contexts by a power $a < 1$. And a **shift** by $\log k$
+# (Levy and Goldberg 2014) asks that a pair be $k$ times likelier than chance before it counts at all:
 #
 # $$\text{SPPMI}_{ij} = \max\Bigl( \log \frac{p_{ij}}{p_i \, p_a(j)} - \log k, \; 0 \Bigr), \qquad
 # p_a(j) = \frac{\bigl(\sum_i X_{ij}\bigr)^a}{\sum_{j'} \bigl(\sum_i X_{ij'}\bigr)^a}, \quad a = 0.75 \tag{7}$$
 #
-# **Predict before you run.** Take the ten contexts of highest PMI for each of 500 words. How frequent
-# is such a context, with $a = 1$ and with $a = 0.75$?
+# **Predict before you run.** Take the ten contexts of highest PMI for each of 500 words. When is such a
+# context more frequent, with $a = 1$ or with $a = 0.75$? Ten times as frequent, or only a little?
 
 # %%
 X = cooccurrence(corpus, 5)
-total = X.sum(axis=0)
 
 
 def top_contexts(weighted, i, n=10):
@@ -387,7 +388,7 @@ for power in (1, 0.75):
     print(f"a = {power:4}: the median context occurs {typical:.0f} times in the text")
 
 # %% [markdown]
-# Now ask again what a velka is.
+# A small change, 21 to 28, where the rarest word we keep has 15. Now ask again what a velka is.
 
 # %%
 by_ppmi = nearest(ppmi(X_puzzle), V)
@@ -397,10 +398,10 @@ print("found:", by_ppmi[0] == vocabulary.words[secret])
 # %% [markdown]
 # Twenty lines were enough. Nothing was told to the machine but which words stand near which.
 #
-# Was that luck? Test the weightings on human judgements. In **WordSim-353** people scored pairs of words
-# by how related they are, in **SimLex-999** by how *similar* (*coffee* and *cup* are related, not
-# similar). **Spearman's ρ** compares their ranking of the pairs with that of the cosines: 1 for the same
-# ranking, 0 for no relation.
+# Was that luck? Test the weightings on human judgements. In **WordSim-353** (Finkelstein et al. 2002)
+# people scored pairs of words by how related they are, in **SimLex-999** (Hill et al. 2015) by how
+# *similar* (*coffee* and *cup* are related, not similar). **Spearman's ρ** compares their ranking of the
+# pairs with that of the cosines: 1 for the same ranking, 0 for no relation.
 
 # %%
 wordsim, simlex = datasets.load_wordsim353(), datasets.load_simlex999()
@@ -446,20 +447,24 @@ for name, (related, similar) in table.items():
     print(f"{name:16} WordSim-353 ρ {related:.2f}   SimLex-999 ρ {similar:.2f}")
 
 # %% [markdown]
-# Each step helps. The comparison with chance brings the most, and then the shift: it pays to ignore
-# pairs that are only a little likelier than chance.
+# Each step helps. The one from counts to tf-idf brings the most, the comparison with chance comes next,
+# then the shift; smoothing hardly matters. Here it pays to ignore pairs that are only a little likelier
+# than chance. (That is a single $k$, on two tests.)
 #
 # ## 7 · From long and sparse to short and dense
 #
-# The **singular value decomposition** writes a matrix as a sum of directions, each with its strength, the
-# singular values $s_1 \ge s_2 \ge …$ Keep the first $k$ of them:
+# The **singular value decomposition** (SVD) writes any matrix $A$ as a sum $\sum_r s_r u_r v_r^\top$: a
+# direction $v_r$ in the space of contexts, how far each word lies along it ($u_r$), and its strength
+# $s_r$, the singular value. The columns $u_r$ of $U$ have length 1 and are orthogonal, likewise the
+# $v_r$ of $V$ (here a matrix), and $S$ holds $s_1 \ge s_2 \ge … \ge 0$ on its diagonal. Keep the first
+# $k$ terms (for counts: **latent semantic analysis**, Deerwester et al. 1990):
 #
-# $$X = U S V^\top, \qquad X_k = U_k S_k V_k^\top \tag{8}$$
+# $$A = U S V^\top, \qquad A_k = U_k S_k V_k^\top \tag{8}$$
 #
-# Of all matrices of rank $k$, this $X_k$ is nearest to $X$, and what is missing is the tail (Eckart and
-# Young 1936):
+# Of all matrices with $k$ such terms (of *rank* $k$) this $A_k$ is nearest to $A$, and what is missing is
+# the tail (Eckart and Young 1936). With $\lVert \cdot \rVert^2$ for the sum of all squared entries,
 #
-# $$\lVert X - X_k \rVert^2 = \sum_{i > k} s_i^2 \tag{9}$$
+# $$\lVert A - A_k \rVert^2 = \sum_{r > k} s_r^2 \tag{9}$$
 #
 # **Predict before you run.** Our three points lie in a plane. Put them on the best line through the
 # origin ($k = 1$). What is their cosine then?
@@ -468,6 +473,7 @@ for name, (related, similar) in table.items():
 U, s, Vt = np.linalg.svd(points, full_matrices=False)
 line = U[:, :1] * s[:1] @ Vt[:1]  # (3, 2), of rank 1
 print(line.round(1))
+print("cosines:", (1 - distance.pdist(line, "cosine")).round(3))
 print(f"squared error {np.sum((points - line) ** 2):.3f} = {np.sum(s[1:] ** 2):.3f}")
 
 mean = points.mean(axis=0)
@@ -519,9 +525,9 @@ print(f"memory: {P.nnz * 8 / 1e6:.0f} MB sparse, {svd.U.nbytes / 1e6:.0f} MB den
 # %% [markdown]
 # A ninth! By the measure of (9) that is a wretched copy. Is it a wretched model of meaning?
 #
-# The picture shows, against the number of directions: on the left the error that is left, which
-# falls slowly from 0.97 to 0.89; on the right the agreement with WordSim-353, which climbs
-# steeply. The dashed line is the sparse matrix itself. Of the two curves on the right one uses $U_k$, the
+# The picture shows, against the number of directions: on the left the error that is left, which falls
+# slowly from 0.97 to 0.89; on the right the agreement with WordSim-353, which climbs, with a dip at
+# $k = 5$. The dashed line is the sparse matrix itself. Of the two curves on the right one uses $U_k$, the
 # other $U_k S_k$, in which strong directions weigh more.
 
 # %%
@@ -544,14 +550,15 @@ right.legend(loc="lower right")
 plt.show()
 
 # %% [markdown]
-# A hundred numbers judge better than the 29,789 they came from. Much of what the SVD threw away must
-# have been accident: which of the likely pairs happened to meet in this text. And $U_k$ beats $U_k S_k$
-# (Levy, Goldberg and Dagan 2015 found so too).
+# A hundred numbers can judge better than the 29,789 they came from. But look which. The rows of $U_k S_k$
+# have the same cosines as the rows of the copy (8), and that curve ends just under the dashed line:
+# losing nearly nine tenths of the squares cost next to nothing here. What passes the line is $U_k$, where
+# all directions count alike (Levy, Goldberg and Dagan 2015 also found it better not to keep $S_k$).
 #
-# **Predict before you run.** What does the strongest direction tell about a word? And the second? Its
-# two ends should help.
+# **Predict before you run.** What does the strongest direction tell about a word? And the second?
 
 # %% tags=["atol=0.011"]
+print("strengths:", svd.s[:3].round(-1))
 frequency = np.corrcoef(svd.U[:, 0], np.log(vocabulary.counts))[0, 1]
 print(f"first direction and log frequency: correlation {frequency:.2f}")
 order = np.argsort(svd.U[:, 1])
@@ -560,8 +567,8 @@ for end, ids in [("one", order[-6:]), ("the other", order[:6])]:
 
 # %% [markdown]
 # The first says how frequent a word is, which says little about its meaning, and it is more than twice
-# as strong as any other. So do not let it weigh more. The second tells plants (the dictionaries are full of them)
-# from dates.
+# as strong as any other. So do not let it weigh more. The second tells plants (the dictionaries are full
+# of them; *bot* is their short form of *botany*) from dates.
 #
 # ## 8 · Friends of friends
 #
@@ -570,7 +577,7 @@ for end, ids in [("one", order[-6:]), ("the other", order[:6])]:
 # different as *car* and *verse*.
 #
 # **Predict before you run.** What is the cosine of *garage* and *chauffeur* before, and after an SVD with
-# $k = 2$? What ties them together?
+# $k = 2$? What ties them together? And with $k = 3$?
 
 # %%
 people = ["road", "engine", "garage", "chauffeur", "poet"]
@@ -584,15 +591,18 @@ met = np.array(
     ]
 )
 U, s, Vt = np.linalg.svd(met)
-for name, vectors in [("counts", met), ("k = 2 ", U[:, :2] * s[:2])]:
-    vectors = WordVectors(people, vectors)
+print("strengths:", s.round(1))
+US = U * s
+for name, space in [("counts", met), ("k = 2 ", US[:, :2]), ("k = 3 ", US[:, :3])]:
+    vectors = WordVectors(people, space)
     a, b = (vectors.similarity("garage", w) for w in ("chauffeur", "poet"))
-    print(f"{name}: garage–chauffeur {abs(a):.2f}, garage–poet {abs(b):.2f}")
+    print(f"{name}: garage–chauffeur {a:z.2f}, garage–poet {b:z.2f}")  # z: no -0.00
 
 # %% [markdown]
-# *Road* and *engine* keep company with *car* and *automobile* alike. So the SVD makes one direction of the
-# two, and whoever met either lies on it. This is **second-order** co-occurrence: similar, without a
-# single context in common.
+# *Road* and *engine* make "car or automobile" the strongest direction (6.0), and whoever met either lies
+# on it: all but the poet. This is **second-order** co-occurrence: similar, without a single context in
+# common. "Car, not automobile" is the third (3.0), and $k = 2$ drops it. With $k = 3$ the likeness is
+# gone: what is cut decides what counts as the same.
 #
 # Does it matter in real text? Take 100 words of middling frequency. Give ten occurrences of each the
 # name *a0*, *a1*, …, and ten others the name *b0*, *b1*, … Each *a* has a twin that means the same, but
@@ -605,11 +615,11 @@ for name, vectors in [("counts", met), ("k = 2 ", U[:, :2] * s[:2])]:
 chosen = np.random.default_rng(0).choice(np.arange(500, 3000), 100, replace=False)
 labels = [f"{letter}{i}" for letter in "ab" for i in range(100)]
 P_twins = ppmi(cooccurrence(hide([*chosen, *chosen], 10, labels, seed=0), 5))
-for name, rows in [
+for name, space in [
     ("sparse", P_twins[V:].toarray()),
     ("dense", truncated_svd(P_twins, 100).U[V:]),
 ]:
-    a, b = WordVectors(labels, rows).unit.reshape(2, 100, -1)
+    a, b = WordVectors(labels, space).unit.reshape(2, 100, -1)
     found = np.mean((a @ b.T).argmax(axis=1) == np.arange(100))
     print(f"{name:6} twin found: {found:.2f}")
 
@@ -630,10 +640,10 @@ for d, color in zip([2, 30, 300], plots.COLORS, strict=False):
     u /= np.linalg.norm(u, axis=1, keepdims=True)
     v /= np.linalg.norm(v, axis=1, keepdims=True)
     cosines = np.sum(u * v, axis=1)
-    spread, near = cosines.std(), np.mean(abs(cosines) < 0.2)
+    spread, inside = cosines.std(), np.mean(abs(cosines) < 0.2)
     print(
         f"d = {d:3}: standard deviation {spread:.2f} = 1/√d = {d**-0.5:.2f}; "
-        f"between 78° and 102°: {near:.2f}"
+        f"between 78° and 102°: {inside:.2f}"
     )
     bins = np.linspace(-1, 1, 81)
     ax.hist(cosines, bins, density=True, histtype="step", lw=2, color=color, label=d)
@@ -642,20 +652,21 @@ ax.legend(title="dimensions")
 plt.show()
 
 # %% [markdown]
-# The picture shows the three histograms. In two dimensions the cosines pile up at −1 and 1; in 300
-# they form a needle at 0. Its width, the standard deviation, is $1/\sqrt d$, as the mean of $\cos^2$ is exactly $1/d$: a unit vector
-# shares its squared length among $d$ places.
+# The picture shows the three histograms. In two dimensions the cosines pile up at −1 and 1; in 300 they
+# form a needle at 0. Its width, the standard deviation, is $1/\sqrt d$, as the mean of $\cos^2$ is
+# exactly $1/d$: a unit vector shares its squared length among $d$ places.
 #
 # So in 300 dimensions nearly all pairs of directions are nearly orthogonal. There is room for many
-# more than 300 words that have nothing to do with each other, and a cosine of 0.3 is five standard
-# deviations from chance. That is why 100 numbers can hold 30,000 words.
+# more than 300 nearly unrelated directions, and a cosine of 0.3 is five standard deviations from chance.
+# In the 100 dimensions of our vectors it is three. (Word vectors aren't random: this is only a yardstick.)
 #
 # ## 10 · Pictures, and how they mislead
 #
-# Seven groups of seven words, a mark for each group. The picture shows their 100-dimensional vectors in two
-# dimensions: on the left by PCA, which keeps the directions in which they spread most; on the right by
-# **t-SNE** (van der Maaten and Hinton 2008), which tries to keep each point's *neighbours*. In PCA's picture
-# *animals* and *body* lie on top of each other, and others spread out. t-SNE draws seven tight islands, or nearly.
+# Seven groups of seven words, a mark for each group. The picture shows their 100-dimensional vectors in
+# two dimensions: on the left by PCA, which keeps the directions in which they spread most; on the right
+# by **t-SNE** (van der Maaten and Hinton 2008), which tries to keep each point's *neighbours* (its
+# **perplexity** says roughly how many). In PCA's picture *animals* and *body* lie on top of each other,
+# and others spread out. t-SNE draws seven tight islands, or nearly.
 
 # %%
 groups = {
@@ -711,22 +722,24 @@ for row, data, kinds, perplexity in [
         for k, mark in enumerate("o^s"):
             ax.plot(*xy[kinds == k].T, mark, ms=4, color=plots.COLORS[k])
         ax.set(xticks=[], yticks=[])
+        ax.set_aspect("equal", adjustable="datalim")
 axes[0, 0].set(title="PCA", ylabel="one cloud of noise")
 axes[0, 1].set(title="t-SNE")
 axes[1, 0].set(ylabel="three clouds")
 plt.show()
 
 # %% [markdown]
-# The picture shows PCA on the left, t-SNE on the right. Above, PCA draws the noise as one cloud, and t-SNE
-# (perplexity 3) breaks it into clumps and strings: **clusters where there are none**. Below, PCA draws two
-# small clouds close together and a wide one far off. t-SNE draws three islands of like size at like
-# distances: **size and distance of islands mean nothing.** t-SNE only promises that near neighbours
-# stay near. Look at it with several perplexities, and measure before you believe.
+# The picture shows PCA on the left, t-SNE on the right. Above, PCA draws the noise as one cloud, and
+# t-SNE (perplexity 3) breaks it into clumps and strings: **clusters where there are none**. Below, PCA
+# draws two small clouds close together and the wide one (green squares) far off. t-SNE draws three
+# islands of like size at like distances: **size and distance of islands mean nothing.** t-SNE only
+# promises that near neighbours stay near. Look at it with several perplexities (Wattenberg, Viégas and
+# Johnson 2016 do, on many shapes), and measure before you believe.
 #
 # ## 11 · The score so far
 #
 # A harder test: *man is to king as woman is to …* For the word $d$ in "a is to b as c is to d" take the
-# nearest to $b - a + c$. Lecture 03 has more on this.
+# nearest to $b - a + c$ other than $a$, $b$ and $c$. Lecture 03 has more on this.
 #
 # **Predict before you run.** With $U_k S_k^p$, which power $p$ is best: 0, ½ or 1?
 
@@ -743,7 +756,7 @@ for power in (0, 0.5, 1):
 
 # %% [markdown]
 # People's rankings are met best with $p = 0$. The analogies of *family* and *plural* come out right in about
-# half of the cases; capitals are facts that this text seldom states.
+# half of the cases, the capitals in one of seven.
 #
 # Look back at section 6, too: the sparse rows, shifted, do as well on WordSim-353 and better on
 # SimLex-999. Short vectors are not better at everything. They are small, quick to compare, and
@@ -776,7 +789,7 @@ print("the same matrix:", abs(cooccurrence(backwards, 5) - X_brown).max() == 0)
 # ## What you can do now
 #
 # - Count co-occurrence over millions of words in seconds, and weigh it by tf-idf, PPMI, smoothing and shift.
-# - Compress counts by SVD, say what is lost, and why less can be more.
+# - Compress counts by SVD, say what is lost, and why it hardly matters.
 # - Compare words by cosine, know what is large in $d$ dimensions, and distrust a t-SNE picture.
 #
 # **Next:** exercise 02, then lecture 03, which learns such vectors by prediction.
@@ -784,9 +797,12 @@ print("the same matrix:", abs(cooccurrence(backwards, 5) - X_brown).max() == 0)
 # ## References
 #
 # - Jurafsky, Martin, *Speech and Language Processing*, 3rd edition draft, [chapters on n-grams and on vector semantics](https://web.stanford.edu/~jurafsky/slp3/)
+# - Lidstone (1920), *Note on the General Case of the Bayes–Laplace Formula for Inductive or a Posteriori Probabilities*, Transactions of the Faculty of Actuaries 8
 # - Harris (1954), *Distributional Structure*, [Word 10](https://doi.org/10.1080/00437956.1954.11659520); Firth (1957), *A Synopsis of Linguistic Theory*
 # - Spärck Jones (1972), *A statistical interpretation of term specificity*, [J. of Documentation 28](https://doi.org/10.1108/eb026526)
 # - Church, Hanks (1990), *Word Association Norms, Mutual Information, and Lexicography*, [ACL J90-1003](https://aclanthology.org/J90-1003/)
+# - Finkelstein et al. (2002), *Placing Search in Context: The Concept Revisited* (WordSim-353), [doi](https://doi.org/10.1145/503104.503110)
+# - Hill, Reichart, Korhonen (2015), *SimLex-999*, [arXiv 1408.3456](https://arxiv.org/abs/1408.3456)
 # - Eckart, Young (1936), *The approximation of one matrix by another of lower rank*, [Psychometrika 1](https://doi.org/10.1007/BF02288367)
 # - Deerwester et al. (1990), *Indexing by Latent Semantic Analysis*, J. of the American Society for Information Science 41
 # - Levy, Goldberg (2014), *Neural Word Embedding as Implicit Matrix Factorization*, NeurIPS 27 (shifted PPMI, SVD)

@@ -9,7 +9,7 @@
 # rare ones fall into pieces, and the pieces are shared.
 #
 # By the end you can clean a pile of raw text, train and explain the three tokenisers in use (BPE,
-# WordPiece, the unigram model), check yours against the professional ones, choose a vocabulary size
+# WordPiece, the unigram model), show that yours cut as the professional ones do, choose a vocabulary size
 # by measurement, and give a vector to a word that nobody has seen.
 #
 # *You need* Python's dictionaries, logarithms, and word vectors (lecture 03) for the last section.
@@ -166,13 +166,13 @@ for letters in (10, 20, 40, 80):
     for language, sentences in SENTENCES.items():
         for sentence in sentences.split("\n"):
             if (guess := identify(sentence[:letters])) != language:
-                wrong[f"{language} taken for {guess}"] += 1
-    print(f"first {letters} characters: {24 - wrong.total():2} of 24 right")
-print("still wrong with 80:", *wrong)
+                wrong[f"{language}→{guess}"] += 1
+    print(f"first {letters} characters: {24 - wrong.total():2} of 24 right; wrong:")
+    print("   ", *(f"{pair} ×{n}" if n > 1 else pair for pair, n in wrong.items()))
 
 # %% [markdown]
-# Ten characters are too few. With a whole sentence one mistake is left, between two languages that
-# are close relatives. And these profiles learned from five sentences each; real ones read megabytes.
+# Ten characters are too few. From twenty on only close relatives are confused, the Romance languages with each other
+# and German with Dutch; with a whole sentence one mistake is left. And these profiles learned from five sentences each; real ones read megabytes.
 #
 # **Predict before you run.** None of our profiles holds a Chinese character. What is a Chinese
 # sentence taken for?
@@ -183,7 +183,7 @@ sentence = chapters[0].split("\n")[5]
 print(sentence[:30], "→", identify(sentence))
 
 # %% [markdown]
-# Nothing in it is in any profile, so all six distances are equal, and the first language wins. A closest
+# Only the space is in our profiles, with rank 0 in all six, so all six distances are equal, and the first language wins. A closest
 # answer always exists; it need not be close. Whoever sorts real pages also needs "none of these".
 #
 # ## 2 · Filter and deduplicate
@@ -236,13 +236,17 @@ print("and if English:   ", dict(Counter(kind[kept].tolist())))
 #
 # $$J(A, B) = \frac{|A \cap B|}{|A \cup B|} \tag{2}$$
 #
-# Comparing sets for all pairs of a billion lines is hopeless, so write down for each line only a
-# **MinHash** signature: give each shingle a random number, and keep the least. Two lines have the same least number just when the
+# Sets are long. So write down for each line only a
+# **MinHash** signature: give each shingle a random number, the same in all lines, and keep the least. Two lines have the same least number just when the
 # union's least belongs to both, so
 #
 # $$P\bigl(\min h(A) = \min h(B)\bigr) = J(A, B) \tag{3}$$
 #
 # (Broder 1997). Do it with 128 random functions $h$, and the share of equal entries estimates $J$.
+#
+# Of a billion lines, comparing all pairs is hopeless even so. Cut the signatures into 32 **bands** of 4 entries, and
+# compare only lines that share a band: a pair does with probability $1 - (1 - J^4)^{32}$. Of the pairs found we
+# compare the sets, and drop the later line if $J > 0.5$.
 
 
 # %%
@@ -269,16 +273,23 @@ for i in np.flatnonzero(kept):
     first_seen.setdefault(canonical(crawl[i]), i)
 unique = list(first_seen)
 signatures = np.array([signature(line) for line in unique])  # (lines, 128)
-estimates, truths, twins = [], [], set()
-for i, j in combinations(range(len(unique)), 2):
-    estimate = np.mean(signatures[i] == signatures[j])
-    if estimate > 0.1:
-        A, B = shingles(unique[i]), shingles(unique[j])
-        estimates.append(estimate)
-        truths.append(len(A & B) / len(A | B))
-        if truths[-1] > 0.5:
-            twins.add(first_seen[unique[j]])
+bands = defaultdict(list)
+for i, row in enumerate(signatures):
+    for k, band in enumerate(row.reshape(32, 4)):
+        bands[k, *band].append(i)
+pairs = {pair for lines in bands.values() for pair in combinations(lines, 2)}
 
+# %%
+estimates, truths, twins = [], [], set()
+for i, j in pairs:
+    A, B = shingles(unique[i]), shingles(unique[j])
+    estimates.append(np.mean(signatures[i] == signatures[j]))
+    truths.append(len(A & B) / len(A | B))
+    if truths[-1] > 0.5:
+        twins.add(first_seen[unique[j]])
+
+for J in (0.1, 0.5, 0.8):
+    print(f"J = {J} shares a band with probability {1 - (1 - J**4) ** 32:.1%}")
 error = np.abs(np.array(estimates) - truths).mean()
 print(f"{len(truths)} pairs looked at, of {len(unique) * (len(unique) - 1) // 2:,}")
 print(f"estimate and truth differ by {error:.2f} on average")
@@ -286,7 +297,7 @@ kept = [i for i in first_seen.values() if i not in twins]
 print("what is left:", dict(Counter(kind[kept].tolist())))
 
 # %% [markdown]
-# Only pairs with like signatures were looked at. The copies are gone, and no further line of the novel.
+# Hardly any pair was looked at. The copies are gone, and no further line of the novel.
 #
 # ## 3 · What is a word?
 #
@@ -347,8 +358,8 @@ print(f"characters: {total:,}, {len(set(''.join(clauses))):,} different")
 print(f"words:      {words.total():,}, {len(words):,} different")
 
 # %% [markdown]
-# It found the heroes' names 玄德 (Liu Bei) and 孔明 (Zhuge Liang), 将军 *general*, 却说 *meanwhile*, the
-# book's favourite. Longest match is what WordPiece does too (section 6), so the professional's code for it is at hand.
+# It found the heroes' names 玄德 (Liu Bei) and 孔明 (Zhuge Liang), 将军 *general*, and 却说 *meanwhile*, its
+# formula for opening a chapter. 大势, five times in the whole book, is too rare for the dictionary. Longest match is what WordPiece does too (section 6), so the professional's code for it is at hand.
 
 # %%
 pieces = [*sorted(set("".join(clauses)) | dictionary), "[UNK]"]
@@ -389,8 +400,8 @@ print(f"of the {len(train):,} words, {once:.0%} were seen once")
 
 # %% [markdown]
 # The picture shows on the left Zipf's law, both axes logarithmic: the counts follow the dashed line of slope −1
-# over four powers of ten. On the right the share of unknown words falls ever more slowly as the
-# vocabulary grows.
+# roughly: they bulge above it near ranks 10 and 3,000 and fall below it past 20,000. On the right, on a logarithmic axis, the
+# share of unknown words falls nearly straight, then flattens: each step down takes many times the words.
 
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
@@ -418,6 +429,7 @@ plt.show()
 #
 # The mark `▁` stands for the space before a word, so that *phone* inside *telephone* and `▁phone` at the
 # beginning of a word are different pieces, and gluing pieces gives the text back, spaces and all.
+# Of pairs with the same count we take the one that makes the shortest piece, then the first in the alphabet.
 #
 # **Predict before you run.** Which is the first pair, and is the whole `▁phone` a piece after six merges?
 
@@ -426,7 +438,7 @@ toy = {"▁phone": 6, "▁phones": 3, "▁telephone": 4, "▁tone": 5}
 
 
 def most_frequent_pair(words):
-    """The pair to merge, by (5); ties go to the shortest, then the first in order."""
+    """The pair to merge, by (5); ties go to the shortest, then the alphabet."""
     counts = Counter()
     for symbols, n in words:
         for pair in pairwise(symbols):
@@ -510,8 +522,8 @@ print(f"visited {500 * len(book) / visits:.0f} times fewer; 25 merges checked an
 # **tokenizers** get the same text, normalised and cut alike.
 
 # %%
-ours = train_bpe(book, merges=1000)
-print("helper equal to the notebook:", ours.merges[:500] == learned)
+bpe = train_bpe(book, merges=1000)
+print("helper equal to the notebook:", bpe.merges[:500] == learned)
 
 
 def train_sentencepiece(texts, **options):
@@ -522,12 +534,12 @@ def train_sentencepiece(texts, **options):
     return spm.SentencePieceProcessor(model_proto=written.getvalue())
 
 
-size = 3 + len(ours.pieces)  # <unk>, <s> and </s> come first
+size = 3 + len(bpe.pieces)  # <unk>, <s> and </s> come first
 theirs = train_sentencepiece(
     botchan, model_type="bpe", vocab_size=size, character_coverage=1.0
 )
-same_pieces = [theirs.id_to_piece(i) for i in range(3, 1003)] == ours.pieces[-1000:]
-same_lines = [ours.encode(s) == theirs.encode(s, out_type=str) for s in botchan]
+same_pieces = [theirs.id_to_piece(i) for i in range(3, 1003)] == bpe.pieces[-1000:]
+same_lines = [bpe.encode(s) == theirs.encode(s, out_type=str) for s in botchan]
 print("1,000 merges equal to SentencePiece's, in order:", same_pieces)
 print(f"lines cut alike: {sum(same_lines):,} of {len(botchan):,}")
 
@@ -554,15 +566,15 @@ tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
 tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
 tokenizer.train_from_iterator(
     (" ".join(subwords.split_words(line)) for line in botchan),
-    tokenizers.trainers.BpeTrainer(vocab_size=len(ours.pieces), show_progress=False),
+    tokenizers.trainers.BpeTrainer(vocab_size=len(bpe.pieces), show_progress=False),
 )
 hf = [tuple(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
-i = next(i for i in range(1000) if hf[i] != ours.merges[i])
+i = next(i for i in range(1000) if hf[i] != bpe.merges[i])
 pairs = PairCounts(book)
 for pair in hf[:i]:
     pairs.merge(pair, "".join(pair))
 print(f"the first {i} merges are equal; then, with their counts,")
-print("ours:", ours.merges[i], pairs.counts[ours.merges[i]])
+print("ours:", bpe.merges[i], pairs.counts[bpe.merges[i]])
 print("theirs:", hf[i], pairs.counts[hf[i]])
 
 # %% [markdown]
@@ -576,7 +588,7 @@ for pair in hf:
     most.append(pairs.counts[pair] == max(pairs.counts.values()))
     pairs.merge(pair, "".join(pair))
 print(f"most frequent at their turn: {sum(most):,} of {len(hf):,}")
-print(f"learned by both: {len(set(hf) & set(ours.merges))} of {len(hf):,}")
+print(f"learned by both: {len(set(hf) & set(bpe.merges))} of {len(hf):,}")
 
 # %% [markdown]
 # To encode, replay the merges in their order. A word that the book never had comes out in pieces, and an
@@ -584,17 +596,20 @@ print(f"learned by both: {len(set(hf) & set(ours.merges))} of {len(hf):,}")
 
 # %%
 for text in ["She phoned.", "The unluckiest redheads", "naïve 東京"]:
-    print(*ours.encode(text))
+    print(*bpe.encode(text))
 
 # %% [markdown]
 # ## 6 · WordPiece: which pair belongs together?
 #
-# BPE merges what is frequent: *t* and *h* are, and would meet often anyway. **WordPiece** (Schuster and Nakajima 2012; BERT's tokeniser)
+# BPE merges what is frequent: *t* and *h* are, and would meet often anyway. **WordPiece** (BERT's tokeniser)
+# merges the pair that most raises the likelihood of the text (Schuster and Nakajima 2012). The program that trained BERT's
+# pieces was never published. The usual reconstruction (Hugging Face's course)
 # asks how much more often two symbols meet than by chance:
 #
 # $$\mathrm{score}(a, b) = \frac{\mathrm{count}(ab)}{\mathrm{count}(a)\, \mathrm{count}(b)} \tag{6}$$
 #
-# The score is the ratio inside PMI (lecture 02). It marks the pieces *inside* a word, by `##`, where the others mark its beginning.
+# Up to a factor, the same for all pairs, this is the ratio inside PMI (lecture 02), and has its fault: two signs that occur
+# once, side by side, would win. So we merge only pairs seen 50 times or more. WordPiece marks the pieces *inside* a word, by `##`, where the others mark its beginning.
 #
 # **Predict before you run.** Which pairs will it merge first in our book, frequent or rare letters?
 
@@ -606,7 +621,7 @@ for word, n in book.items():
 wordpiece = subwords.train_wordpiece(plain, merges=400, min_count=50)
 alphabet = sum(len(piece.removeprefix("##")) == 1 for piece in wordpiece.pieces)
 print("WordPiece:", *wordpiece.pieces[alphabet : alphabet + 12])
-print("BPE:      ", *("".join(pair) for pair in ours.merges[:12]))
+print("BPE:      ", *("".join(pair) for pair in bpe.merges[:12]))
 
 # %% [markdown]
 # To encode, WordPiece forgets its merges and takes at each place the longest piece that fits, like the dictionary
@@ -648,7 +663,7 @@ print("equal to tokenizers':   ", tokens == [theirs.encode(w).tokens for w in wo
 # piece as an edge from its beginning to its end. This **lattice** holds all ways as paths, with few edges. The best path to node $e$ ends in some last
 # piece, so (**Viterbi**)
 #
-# $$\mathrm{best}(e) = \max_{s < e} \; \mathrm{best}(s) + \log p(x_{s:e}) \tag{8}$$
+# $$\mathrm{best}(e) = \max_{s < e} \; \mathrm{best}(s) + \log p(x_{s:e}), \quad \mathrm{best}(0) = 0 \tag{8}$$
 
 
 # %%
@@ -675,7 +690,7 @@ print(*viterbi("研究生命起源", log_guess)[1])
 # Nobody tells the probabilities. If we knew how often each piece is used, they would be its share; if we knew them, we
 # could say how often each piece is used *on average over all paths*. **EM** goes back and forth (Dempster et al. 1977). The average needs the
 # sum over all paths, which (8) gives with a sum for the maximum: $\alpha(e)$ is the probability of
-# all ways to reach $e$, $\beta(s)$ of all ways from $s$ to the end $n$.
+# all ways to reach $e$, $\beta(s)$ of all ways from $s$ to the end $n$, and $\alpha(0) = \beta(n) = 1$.
 #
 # $$\alpha(e) = \sum_{s<e} \alpha(s)\, p(x_{s:e}), \quad \beta(s) = \sum_{e>s} p(x_{s:e})\, \beta(e), \quad
 # P(s \to e) = \frac{\alpha(s)\, p(x_{s:e})\, \beta(e)}{\alpha(n)} \tag{9}$$
@@ -738,17 +753,29 @@ log_total, expected = subwords.forward_backward("▁phones", log_before)
 helper = [np.exp(log_total), expected["one"]]
 print("equal to the helper:", np.allclose([total, shares[3, 6]], helper))
 
+
 # %%
-after = before
-for _ in range(20):
-    after = em_step(toy, after)
-print(*viterbi("▁phones", {x: np.log(q) for x, q in after.items() if q > 0})[1])
+def em(words, p, steps=20):
+    for _ in range(steps):
+        p = em_step(words, p)
+    return p
+
+
+after = em(toy, before)
 print({x: round(float(q), 2) for x, q in after.items() if q > 0.005})
+without = em({w: n for w, n in toy.items() if w != "▁phone"}, before)
+for name, p in [("before", before), ("after", after), ("without ▁phone", without)]:
+    shares = edge_shares("▁phones", p)[1]
+    print(f"{name:14} ▁phone s: {shares[0, 6]:.0%}   ▁ phones: {shares[1, 7]:.0%}")
 
 # %% [markdown]
+# Two cuts begin equal, and `▁phone s` wins, because the word `▁phone` can use the piece `▁phone` but not `phones`. Use makes a
+# piece likelier, and likelier pieces are used more. Without that word in the toy, `▁ phones` wins.
+#
 # The picture shows the lattice of `▁phones` before and after EM. Each arc is a piece; its width is the probability that the
 # word's path uses it. Orange
-# arcs are likelier than not. Before, all ways are open, though paths of few pieces lead. After, one path carries nearly everything.
+# arcs are likelier than not. Before, all ways are open, though the two paths of two pieces lead; the orange arcs, `▁` and `s`, mostly
+# belong to different ones. After, one path carries nearly everything.
 
 
 # %%
@@ -760,7 +787,9 @@ def draw_lattice(ax, word, p):
         color = plots.COLORS[1] if share > 0.5 else plots.COLORS[0]
         ax.plot(x, y, color=color, lw=0.3 + 6 * share, alpha=0.8)
         if share > 0.01:
-            ax.text((s + e) / 2, height + 0.1, word[s:e], ha="center", size=10)
+            box = {"facecolor": "white", "edgecolor": "0.8", "pad": 1}
+            middle = {"ha": "center", "va": "center", "size": 9}
+            ax.text((s + e) / 2, height, word[s:e], bbox=box, **middle)
     ax.plot(range(len(word) + 1), np.zeros(len(word) + 1), "ko", ms=4)
     ax.set(xticks=np.arange(len(word)) + 0.5, xticklabels=list(word), yticks=[])
     ax.set(ylim=(-0.3, 4.6))
@@ -848,20 +877,22 @@ print(
 )
 
 # %% [markdown]
-# It cut out Liu Bei (玄德), Guan Yu, Zhang Fei and Zhuge Liang (孔明) without having been told of words. But the last line lost something:
+# It cut out Liu Bei (玄德), Guan Yu, Zhang Fei and Zhuge Liang (孔明) without having been told of words. (That it writes `,` for `，` is
+# explained below.) But the last line lost something:
 # characters outside the vocabulary became ⁇. Ids give *any* text back only if each character has some. The usual answer is **byte
-# fallback**: 256 more pieces, one for each byte of UTF-8. `PieceIds` does that. `hypothesis` tries to break it, with
+# fallback**: 256 more pieces, one for each byte of UTF-8. `PieceIds` does that. (GPT-2 starts BPE from
+# the bytes instead, so no character is unknown.) `hypothesis` tries to break it, with
 # texts from all of Unicode.
 
 # %%
-ids = PieceIds(ours.pieces)
-print(ids.encode(ours.encode("東京")), ids.decode(ids.encode(ours.encode("東京🙂"))))
+ids = PieceIds(bpe.pieces)
+print(ids.encode(bpe.encode("東京")), ids.decode(ids.encode(bpe.encode("東京🙂"))))
 
 
 @settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @given(st.text())
 def survives(text):
-    assert ids.decode(ids.encode(ours.encode(text))) == normalize(text)
+    assert ids.decode(ids.encode(bpe.encode(text))) == normalize(text)
 
 
 survives()
@@ -869,7 +900,7 @@ print("300 texts came back")
 print(normalize("ﬁve  x² ½"))
 
 # %% [markdown]
-# They come back *normalised*: NFKC (one code for what looks the same, as in ﬁ and fi) and single spaces. That is a decision, made
+# They come back *normalised*: NFKC (one code for what reads the same, as ﬁ and fi, or `，` and `,`) and single spaces. That is a decision, made
 # before any model sees the text. It loses layout, and x² becomes x2.
 
 # %% [markdown]
@@ -941,18 +972,20 @@ for ax, y, label, color in zip(
 plt.show()
 
 # %% [markdown]
-# So a vocabulary is a trade, and the text's size decides it: 1,000 pieces for a novel, 30,000 to 250,000 for models that read the web.
+# Bits per character alone would say *more*: they fall to the end of the table. What stops us is the third picture. Up to some
+# 4,000 pieces fewer than one in ten is rare, with 8,000 more than half are. So take about 4,000 for this novel; models that read the
+# web take 30,000 to 250,000.
 #
 # ## 10 · Vectors from pieces
 #
 # Word vectors (lecture 03) have the unknown-word problem too. **fastText** (Bojanowski et al. 2017) gives a vector $z_g$ to
 # each character n-gram $g$ of 3 to 6 characters, with `<` and `>` to mark the word's ends, and makes the vector of a word $w$ from those of its n-grams $G_w$. The paper
-# (section 3.2) sums them; its program and gensim take the mean, and count the word's own vector in if it is known:
+# (section 3.2) sums them, with a vector of the word itself if it is known; its program and gensim take the mean. For an unknown word:
 #
 # $$v_w = \frac{1}{|G_w|} \sum_{g \in G_w} z_g \tag{11}$$
 #
-# The rest is skip-gram with negative sampling. **Predict before you run.** Which n-grams do *phone* and *telephone* share,
-# and which only *phone* and *phones*?
+# The rest is skip-gram with negative sampling. **Predict before you run.** Which n-grams does *phone* share with
+# *telephone*, and which with *phones*?
 
 
 # %%
@@ -972,7 +1005,8 @@ theirs = gensim.models.fasttext_inner.compute_ngrams("größe", 3, 6)
 print("equal to gensim's:", sorted(word_ngrams("größe")) == sorted(theirs))
 
 # %% [markdown]
-# Train both, ours and gensim's, twice over 25,000 documents of the class mix. Rows for n-grams are shared by a
+# Train both, ours and gensim's, twice over 25,000 documents of lecture 03's class mix (encyclopedia, novels and news,
+# dictionaries). Rows for n-grams are shared by a
 # hash function: 100,000 rows serve all n-grams there are.
 
 # %%
@@ -985,7 +1019,7 @@ theirs = gensim.models.FastText(
     documents, sg=1, vector_size=100, window=5, negative=5, sample=1e-3,
     min_count=5, epochs=2, workers=2, seed=5, bucket=100_000,
 )  # fmt: skip
-print(f"{len(corpus.ids):,} words, {len(ours.vectors):,} of them with a vector")
+print(f"{len(corpus.ids):,} running words, {len(ours.vectors):,} different ones")
 
 # %% [markdown]
 # Is the vector of an unknown word what (11) says, in ours and in gensim's?
@@ -1005,14 +1039,15 @@ print(
 # **Predict before you run.** What lies near these words, for which neither has a vector: misspelt, or rare?
 
 # %% tags=["nbval-ignore-output"]
-for word in ["guitarrist", "unhappyness", "sociologists"]:
+for word in ["guitarrist", "photographically", "geologists"]:
     print(f"{word}, ours:  ", *[near for near, _ in ours.neighbours(word, 6)])
     print(
         f"{word}, gensim:", *[near for near, _ in theirs.wv.most_similar(word, topn=6)]
     )
 
 # %% [markdown]
-# Measure it. Take 300 known words, drop one letter of each, and see if the right word is among the ten nearest
+# Some neighbours are right, many are noise: 770,000 words are few to learn from. So measure. Take 300 known words of 7 letters or
+# more, frequent ones (ranks 200 to 4,000), drop one letter of each, and see if the right word is among the ten nearest
 # of 15,000. By chance that happens once in 1,500 times.
 
 # %% tags=["nbval-ignore-output"]
@@ -1028,14 +1063,8 @@ for word in rng.choice(candidates, size=300, replace=False).tolist():
         near = their_vectors.neighbours(theirs.wv[misspelt], 10)
         found["gensim"].append(word in dict(near))
 for name, hits in found.items():
-    print(
-        f"{name:6} {np.mean(hits):.0%} of {len(hits)} misspelt words lead to the right one"
-    )
-
-# %%
-for name, hits in found.items():
-    print(f"{name}: between 25% and 75%:", 0.25 < np.mean(hits) < 0.75)
-    assert 0.25 < np.mean(hits) < 0.75
+    print(f"{name:6} {np.mean(hits):.0%} of {len(hits)} lead to the right word")
+    assert 0.25 < np.mean(hits) < 0.75, "should be about 40%"
 
 # %% [markdown]
 # Spelling brings words together, and it misleads too. **Predict before you run:** of the ten words nearest to
@@ -1069,8 +1098,9 @@ for name in ("English", "German", "Italian"):
 # ## What you can do now
 #
 # - Clean raw text: language, length and content, exact and near copies; cut Chinese by a dictionary.
-# - Train BPE, WordPiece and the unigram model, and show that yours equal the professional ones.
-# - Choose a vocabulary size by bits per character, and give unknown words vectors.
+# - Train BPE, WordPiece and the unigram model; show that your BPE learns SentencePiece's merges and that, given the
+#   same pieces, all three cut as the professional code does.
+# - Choose a vocabulary size by bits per character and the share of rare pieces; give unknown words vectors.
 #
 # **Next:** exercise 05, then lecture 06, variants of word vectors.
 #
@@ -1081,6 +1111,7 @@ for name in ("English", "German", "Italian"):
 # - Gage (1994), *A New Algorithm for Data Compression*, C Users Journal 12(2)
 # - Sennrich, Haddow, Birch (2016), *Neural Machine Translation of Rare Words with Subword Units*, [ACL P16-1162](https://aclanthology.org/P16-1162/)
 # - Schuster, Nakajima (2012), *Japanese and Korean Voice Search*, [ICASSP](https://doi.org/10.1109/ICASSP.2012.6289079)
+# - Hugging Face, *LLM Course*, [WordPiece tokenization](https://huggingface.co/learn/llm-course/chapter6/6)
 # - Kudo (2018), *Subword Regularization*, [ACL P18-1007](https://aclanthology.org/P18-1007/)
 # - Kudo, Richardson (2018), *SentencePiece*, [EMNLP D18-2012](https://aclanthology.org/D18-2012/)
 # - Dempster, Laird, Rubin (1977), *Maximum Likelihood from Incomplete Data via the EM Algorithm*, JRSS B 39

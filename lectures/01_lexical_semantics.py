@@ -122,7 +122,7 @@ print(len(parts), "parts of a car, is a window among them?", "car_window" in par
 #
 # Such links of similarity join only adjectives. The *similarity* of nouns can be computed from the other links, which is
 # what sections 4 to 6 do. *Relatedness* can't: no short way leads from *car* to *gasoline*. But a gloss and its
-# examples sometimes name both, if only by accident, like the second ones here.
+# examples sometimes name both. (The second hit is an accident.)
 
 # %%
 nouns = list(wn.all_synsets("n"))
@@ -732,7 +732,8 @@ plt.show()
 #
 # If senses tie, take the one that is listed first, which is the more common one.
 #
-# **Predict before you run.** Which sense does it choose for each sentence?
+# **Predict before you run.** Which sense does it choose for each sentence? (Below each answer stand the words that it
+# shares, and how many of the ten senses share that many.)
 
 
 # %%

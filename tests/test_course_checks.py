@@ -74,7 +74,7 @@ def test_a_wrong_value_is_told_in_words(capsys, method, got, expected, message):
         ("equal", {"a": np.arange(2)}, {"a": [0, 1]}, "{'a': [0, 1]}"),
         ("equal", [[1], [2, 3]], [[1], [2, 3]], "[[1], [2, 3]]"),
         ("equal", None, None, "None"),
-        ("shape", TABLE, (3, 4), "shape (3, 4), float64"),
+        ("shape", TABLE, (3, 4), "shape (3, 4)"),
         ("dtype", np.arange(3), "integer", "integer values"),
     ],
 )

@@ -111,7 +111,7 @@ class Checker:
     def shape(
         self, name: str, got: Any, expected: tuple[int, ...], *, hint: str = ""
     ) -> bool:
-        """Compare the shape of an array or tensor; print it with its dtype."""
+        """Compare the shape of an array or tensor; for its dtype there is `dtype`."""
         array = _array(got)
         if array is None:
             problem = _not_an_array(got)
@@ -119,7 +119,7 @@ class Checker:
             problem = f"shape {array.shape}, expected {expected}"
         else:
             problem = ""
-        found = "" if array is None else f"shape {array.shape}, {array.dtype}"
+        found = "" if array is None else f"shape {array.shape}"
         return self._report(name, _Verbatim(found), problem, hint)
 
     def dtype(self, name: str, got: Any, kind: str, *, hint: str = "") -> bool:

@@ -326,11 +326,11 @@ for name, (forward, backward) in runs.items():
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
 for (name, (forward, backward)), marker in zip(runs.items(), "v^osD", strict=True):
-    axes[0].semilogy(forward / forward[0], marker=marker, markevery=4, label=name)
-    axes[1].semilogy(backward / backward[-1], marker=marker, markevery=4)
+    axes[0].semilogy(forward / forward[0], marker=marker, markevery=4)
+    axes[1].semilogy(backward / backward[-1], marker=marker, markevery=4, label=name)
 axes[0].set(xlabel="layer", ylabel="root mean square", title="signal, forward")
 axes[1].set(xlabel="layer", title="gradient, backward")
-axes[0].legend(fontsize=9)
+axes[1].legend(fontsize=8, loc="lower right")
 plt.show()
 
 # %% [markdown]

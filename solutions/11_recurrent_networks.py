@@ -21,6 +21,9 @@
 #
 # **Shapes.** As in PyTorch, time comes first and the batch second. $T$ is the number of steps, $B$ the batch, $N$ the size of an
 # input, $H$ that of a state. Sequences of a batch are rows, so $W h$ for every row of `h` is `h @ W.T`.
+#
+# **Rules.** Write NumPy. Leave the arrays that you are given as they are: they are read-only, and writing into one is an error. Autograd is
+# switched off, and functions whose names begin with `torch_` are there for the checks alone: your answers can't call them when they are graded.
 
 # %%
 import numpy as np
@@ -33,15 +36,24 @@ from helpers.course.checks import check
 from helpers.device import seed_everything
 
 seed_everything(11)
+torch.set_grad_enabled(False)  # except for what checks expect
 torch.set_num_threads(1)  # the networks are small: sharing them out costs more
 
 
+# %%
+def fixed(*arrays):
+    """The arrays, read-only from now on."""
+    for array in arrays:
+        array.setflags(write=False)
+    return arrays
+
+
 def random_rnn(seed, T, B, N, H):
-    """Inputs, first state and weights: x, h0, W_ih, W_hh, b."""
+    """Inputs, first state and weights, read-only: x, h0, W_ih, W_hh, b."""
     rng = np.random.default_rng(seed)
     shapes = (T, B, N), (B, H), (H, N), (H, H), (H,)
     x, h0, W_ih, W_hh, b = (rng.normal(size=shape) for shape in shapes)
-    return x, 0.5 * h0, 0.7 * W_ih, W_hh / np.sqrt(H), 0.3 * b
+    return fixed(x, 0.5 * h0, 0.7 * W_ih, W_hh / np.sqrt(H), 0.3 * b)
 
 
 def torch_rnn(W_ih, W_hh, b):
@@ -62,7 +74,7 @@ def torch_rnn(W_ih, W_hh, b):
 #
 # $$h_t = \tanh(W_{ih}\, x_t + W_{hh}\, h_{t-1} + b), \qquad t = 1 … T \tag{1}$$
 #
-# Return all states $h_1 … h_T$. Of the first state $h_0$ you are told; it is not among them.
+# Return all states $h_1 … h_T$. Of the first state $h_0$ you are told; it is not among them. Inputs may be as large as they like.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -120,8 +132,11 @@ with check("Three steps of one sequence, two units") as c:
 with check("A batch of 4 sequences with 6 steps, 3 inputs, 5 units") as c:
     sample = random_rnn(2, T=6, B=4, N=3, H=5)
     got, want = read(*sample), torch_states(*sample)
-    c.shape(
-        "states", got, (6, 4, 5), hint="One state for each input, h0 not among them."
+    c.equal(
+        "shape",
+        list(np.shape(got)),
+        [6, 4, 5],
+        hint="One state for each input, h0 not among them.",
     )
     c.close("first", got[0], want[0], hint="Which state comes before the first step?")
     c.close(
@@ -133,10 +148,16 @@ with check("A batch of 4 sequences with 6 steps, 3 inputs, 5 units") as c:
 
 # %% check="read" part="hidden" points=1
 # BEGIN HIDDEN TESTS
-with check("As many inputs as units; one step; many steps") as c:
-    for seed, T in [(3, 1), (4, 40)]:
-        sample = random_rnn(seed, T=T, B=2, N=4, H=4)
-        c.close(f"T = {T}", read(*sample), torch_states(*sample))
+with check("As many inputs as units; one step; many steps; large inputs") as c:
+    for seed, T, scale in [(3, 1, 1), (4, 40, 1), (5, 40, 1000)]:
+        x, *others = random_rnn(seed, T=T, B=2, N=4, H=4)
+        (x,) = fixed(scale * x)
+        c.close(
+            f"T = {T}, inputs × {scale}",
+            read(x, *others),
+            torch_states(x, *others),
+            hint="Does anything overflow, or depend on an earlier call?",
+        )
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -185,6 +206,17 @@ def read(x, h0, W_ih, W_hh, b):
     return np.stack(states)
 
 
+# %% wrong="read" why="spells tanh out: exp overflows at large inputs" says="nan or infinite"
+def read(x, h0, W_ih, W_hh, b):
+    h, states = h0, []
+    for x_t in x:
+        with np.errstate(over="ignore", invalid="ignore"):
+            e = np.exp(2 * (x_t @ W_ih.T + h @ W_hh.T + b))
+            h = (e - 1) / (e + 1)
+        states.append(h)
+    return np.stack(states)
+
+
 # %% right="read" why="the inputs' share for all times at once"
 def read(x, h0, W_ih, W_hh, b):
     z = np.einsum("tbi,hi->tbh", x, W_ih) + b
@@ -211,7 +243,7 @@ def read(x, h0, W_ih, W_hh, b):
 # \frac{\partial L}{\partial b} = \sum_{t} \delta_t, \quad
 # \frac{\partial L}{\partial h_0} = W_{hh}^\top \delta_1 \tag{3}$$
 #
-# The states are given. No autograd in your answer.
+# The states are given, and (2) and (3) need nothing else of the way forward: the checks draw them at random. No autograd in your answer.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -254,25 +286,31 @@ def bptt(x, h0, W_ih, W_hh, states, g):
 
 
 # %%
-def torch_bptt(x, h0, W_ih, W_hh, b, g):
-    """States and gradients by nn.RNN and PyTorch's autograd."""
-    net = torch_rnn(W_ih, W_hh, b)
-    first = torch.tensor(h0, requires_grad=True)
-    states = net(torch.tensor(x), first[None])[0]
-    (states * torch.tensor(g)).sum().backward()
-    named = zip(("W_ih", "W_hh", "b"), net.parameters(), strict=False)
-    d = {name: weight.grad.numpy() for name, weight in named}
-    return states.detach().numpy(), d | {"h0": first.grad.numpy()}
+@torch.enable_grad()
+def torch_bptt(x, h0, W_ih, W_hh, states, g):
+    """The same by PyTorch's autograd, through a network that has just these states."""
+    arrays = {"W_ih": W_ih, "W_hh": W_hh, "b": np.zeros(len(W_hh)), "h0": h0}
+    p = {name: torch.tensor(a, requires_grad=True) for name, a in arrays.items()}
+    linear, h, loss = nn.functional.linear, p["h0"], 0
+    for x_t, state, g_t in zip(*map(torch.tensor, (x, states, g)), strict=True):
+        z = linear(x_t, p["W_ih"]) + linear(h, p["W_hh"], p["b"])
+        # A constant is added to z: it makes h equal to the state.
+        h = torch.tanh(z + (torch.atanh(state) - z).detach())
+        loss = loss + (h * g_t).sum()
+    loss.backward()
+    return {name: parameter.grad.numpy() for name, parameter in p.items()}
 
 
-def compare_bptt(c, seed, T, B, N, H, only_last=False):
+def compare_bptt(c, seed, T, B, N, H, only_last=False, scale=1.0):
     """Compare your gradients on random numbers with PyTorch's."""
-    x, h0, W_ih, W_hh, b = random_rnn(seed, T, B, N, H)
-    g = np.random.default_rng(seed + 100).normal(size=(T, B, H))
+    x, h0, W_ih, W_hh, _ = random_rnn(seed, T, B, N, H)
+    rng = np.random.default_rng(seed + 100)
+    states, g = rng.uniform(-1, 1, (T, B, H)), scale * rng.normal(size=(T, B, H))
     if only_last:
         g[:-1] = 0
-    states, want = torch_bptt(x, h0, W_ih, W_hh, b, g)
+    fixed(states, g)
     got = bptt(x, h0, W_ih, W_hh, states, g)
+    want = torch_bptt(x, h0, W_ih, W_hh, states, g)
     hints = {
         "W_ih": "Is every step's share added, from T to 1?",
         "W_hh": "Which state stands beside δ_t: the new or the previous one?",
@@ -297,8 +335,9 @@ with check("Seven steps, and a loss on every state") as c:
 
 # %% check="bptt" part="hidden" points=1
 # BEGIN HIDDEN TESTS
-with check("Thirty steps; a batch of one") as c:
+with check("Thirty steps; the same with a steep loss; a batch of one") as c:
     compare_bptt(c, 24, T=30, B=2, N=2, H=5)
+    compare_bptt(c, 26, T=30, B=2, N=2, H=5, scale=100.0)
     compare_bptt(c, 25, T=4, B=1, N=1, H=3)
 # END HIDDEN TESTS
 
@@ -369,6 +408,33 @@ def bptt(x, h0, W_ih, W_hh, states, g):
         d["W_hh"] = d["W_hh"] + delta.T @ before[t]
         d["b"] = d["b"] + delta.mean(axis=0)
         d["h0"] = delta @ W_hh
+    return d
+
+
+# %% wrong="bptt" why="adds what comes from the future into the caller's g" says="read-only"
+def bptt(x, h0, W_ih, W_hh, states, g):
+    before = np.concatenate([h0[None], states[:-1]])
+    d = {"W_ih": 0, "W_hh": 0, "b": 0, "h0": 0}
+    for t in reversed(range(len(x))):
+        g[t] += d["h0"]
+        delta = (1 - states[t] ** 2) * g[t]
+        d["W_ih"] = d["W_ih"] + delta.T @ x[t]
+        d["W_hh"] = d["W_hh"] + delta.T @ before[t]
+        d["b"] = d["b"] + delta.sum(axis=0)
+        d["h0"] = delta @ W_hh
+    return d
+
+
+# %% wrong="bptt" why="clips what it hands on: no part of the gradient" says="Is every step's share"
+def bptt(x, h0, W_ih, W_hh, states, g):
+    before = np.concatenate([h0[None], states[:-1]])
+    d = {"W_ih": 0, "W_hh": 0, "b": 0, "h0": 0}
+    for t in reversed(range(len(x))):
+        delta = (1 - states[t] ** 2) * (g[t] + d["h0"])
+        d["W_ih"] = d["W_ih"] + delta.T @ x[t]
+        d["W_hh"] = d["W_hh"] + delta.T @ before[t]
+        d["b"] = d["b"] + delta.sum(axis=0)
+        d["h0"] = np.clip(delta @ W_hh, -4, 4)
     return d
 
 
@@ -460,7 +526,7 @@ def torch_jacobians(seed, T, H, activation, scale=1.0):
     J = [
         jacobian(lambda h, t=t: states_from(h, t)[-1], states[t]) for t in range(T + 1)
     ]
-    return W.numpy(), states.numpy(), torch.stack(J).numpy()
+    return fixed(W.numpy(), states.numpy(), torch.stack(J).numpy())
 
 
 def stretch(A):
@@ -490,7 +556,7 @@ with check("Jacobians of six steps, four units") as c:
 with check("Bounds") as c:
     for seed, activation in [(33, "tanh"), (34, "logistic")]:
         W, states, want = torch_jacobians(seed, 5, 3, activation, scale=1.3)
-        _, bound = temporal_jacobians(W, states, activation)
+        bound = np.asarray(temporal_jacobians(W, states, activation)[1])
         phi = np.tanh if activation == "tanh" else expit
         gamma = np.max(np.diff(phi(np.arange(-1, 1, 1e-4)))) / 1e-4
         c.close(
@@ -500,14 +566,20 @@ with check("Bounds") as c:
             hint="The largest singular value, not eigenvalue. The largest slope, anywhere.",
         )
         norms = np.array([stretch(J) for J in want])
-        c.true(f"{activation}, holds", np.all(norms <= bound + 1e-9), norms / bound)
+        c.true(
+            f"{activation}, holds",
+            np.all(norms <= bound + 1e-9),
+            norms / bound,
+            hint="A norm above its bound: is the exponent T - t, and the slope γ?",
+        )
 
 # %% check="memory" part="hidden" points=1
 # BEGIN HIDDEN TESTS
-with check("Other sizes, and an exploding one") as c:
+with check("Other sizes, an exploding one, and one step of one unit") as c:
     for seed, T, H, activation, scale in [
         (35, 12, 6, "tanh", 3.0),
         (36, 3, 2, "logistic", 6.0),
+        (35, 1, 1, "tanh", 1.0),  # a negative weight, positive states
     ]:
         W, states, want = torch_jacobians(seed, T, H, activation, scale)
         got, bound = temporal_jacobians(W, states, activation)
@@ -602,7 +674,7 @@ def temporal_jacobians(W_hh, states, activation):
 #
 # $$g \leftarrow g \cdot \min\Bigl(1, \frac{\text{limit}}{\lVert g \rVert}\Bigr) \tag{5}$$
 #
-# Return new arrays, and the norm *before*. Leave the caller's arrays as they were. A gradient of zeros stays zeros.
+# Return new arrays, for a short gradient too, and the norm *before*. Leave the caller's arrays as they were (here they can be written into). A gradient of zeros stays zeros.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -646,10 +718,18 @@ def torch_clip(gradients, limit):
     return [weight.grad.numpy() for weight in weights], norm
 
 
-def compare_clip(c, seed, limit, scale=1.0):
-    """Compare your clipping of three random arrays with torch's."""
+# %%
+THREE = ((2, 3), (4,), (1, 2, 2))
+
+
+def random_gradients(seed, shapes=THREE, scale=1.0):
+    """Random arrays of these shapes."""
     rng = np.random.default_rng(seed)
-    gradients = [scale * rng.normal(size=shape) for shape in ((2, 3), (4,), (1, 2, 2))]
+    return [scale * rng.normal(size=shape) for shape in shapes]
+
+
+def compare_clip(c, gradients, limit):
+    """Compare your clipping of some arrays with torch's."""
     copies = [g.copy() for g in gradients]
     got, norm = clip(gradients, limit)
     want, before = torch_clip(copies, limit)
@@ -657,35 +737,46 @@ def compare_clip(c, seed, limit, scale=1.0):
     c.close(
         "norm before", norm, before, hint="Of all arrays together, before clipping."
     )
-    for g, w in zip(got, want, strict=True):
+    c.equal("arrays", len(got), len(copies), hint="One for each that you were given.")
+    for g, w, old in zip(got, want, copies, strict=True):
         # torch adds 1e-6 to the norm before it divides.
-        c.close(f"gradient {w.shape}", g, w, rtol=1e-5, digits=3, hint=hint)
+        c.close(f"gradient {old.shape}", g, w, rtol=1e-5, digits=3, hint=hint)
     same = all(np.array_equal(a, b) for a, b in zip(gradients, copies, strict=True))
     c.true(
         "the caller's arrays are as before",
         same,
-        gradients[1],
+        gradients[-1],
         hint="Don't write into them.",
+    )
+    shared = [np.shares_memory(a, b) for a, b in zip(got, gradients, strict=True)]
+    c.equal(
+        "shared with the caller",
+        sum(shared),
+        0,
+        hint="New arrays, please: who writes into yours would change the caller's.",
     )
 
 
 # %% check="clip" points=1
 with check("A long gradient") as c:
-    compare_clip(c, 41, limit=0.5)
+    compare_clip(c, random_gradients(41), limit=0.5)
 
 # %% check="clip" part="short" points=1
 with check("Short ones, and zeros") as c:
-    compare_clip(c, 42, limit=2.0, scale=0.1)
+    compare_clip(c, random_gradients(42, scale=0.1), limit=2.0)
     got, norm = clip([np.zeros(3), np.zeros((2, 2))], 1.0)
     c.close("zeros", got[0], np.zeros(3), hint="What is 0 / 0?")
     c.close("their norm", norm, 0.0)
 
 # %% check="clip" part="hidden" points=1
 # BEGIN HIDDEN TESTS
-with check("Others") as c:
-    compare_clip(c, 43, limit=3.0)
-    compare_clip(c, 44, limit=0.01, scale=100.0)
-    compare_clip(c, 45, limit=50.0, scale=3.0)
+with check("Others; five arrays, the first of zeros; one array") as c:
+    compare_clip(c, random_gradients(43), limit=3.0)
+    compare_clip(c, random_gradients(44, scale=100.0), limit=0.01)
+    compare_clip(c, random_gradients(45, scale=3.0), limit=50.0)
+    more = random_gradients(46, [(2,), *THREE])
+    compare_clip(c, [np.zeros(3), *more], limit=1.5)
+    compare_clip(c, random_gradients(47, [(3, 2)]), limit=0.7)
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -729,6 +820,14 @@ def clip(gradients, limit):
     return [factor * g for g in gradients], factor * norm
 
 
+# %% wrong="clip" why="hands back the caller's own arrays where they are short" says="New arrays"
+def clip(gradients, limit):
+    norm = np.sqrt(sum(np.sum(g**2) for g in gradients))
+    if norm <= limit:
+        return gradients, norm
+    return [g * limit / norm for g in gradients], norm
+
+
 # %% right="clip" why="through one long vector"
 def clip(gradients, limit):
     g = np.concatenate([np.ravel(part) for part in gradients])
@@ -754,7 +853,7 @@ def clip(gradients, limit):
 # $$r = \sigma(a_r + d_r), \quad z = \sigma(a_z + d_z), \quad n = \tanh(a_n + r \odot d_n), \quad
 # h' = (1 - z) \odot n + z \odot h \tag{7}$$
 #
-# Both must equal PyTorch's, with PyTorch's weights.
+# Both must equal PyTorch's, with PyTorch's weights, for large inputs and cells too. Return new arrays.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -810,14 +909,15 @@ def gru_step(x, h, W_ih, W_hh, b_ih, b_hh):
 
 # %%
 def random_cell(kind, seed, B, N, H):
-    """A torch cell with random weights; x, h, c; the weights as arrays."""
+    """A torch cell with random weights; x, h, c; copies of the weights, read-only."""
     rng = np.random.default_rng(seed)
     cell = getattr(nn, kind)(N, H).double()
     with torch.no_grad():
         for weight in cell.parameters():
             weight.copy_(torch.tensor(rng.normal(size=weight.shape)))
     x, h, c = (rng.normal(size=(B, size)) for size in (N, H, H))
-    return cell, x, h, c, [weight.detach().numpy() for weight in cell.parameters()]
+    weights = [weight.numpy().copy() for weight in cell.parameters()]
+    return cell, *fixed(x, h, c), fixed(*weights)
 
 
 # %% check="gates" part="lstm" points=2
@@ -843,14 +943,14 @@ with check("A GRU's step, against nn.GRUCell") as c:
 
 # %% check="gates" part="sequence" points=1
 with check("Eight steps, against nn.LSTM and nn.GRU") as c:
-    x = np.random.default_rng(53).normal(size=(8, 2, 3))
+    x, zeros = fixed(np.random.default_rng(53).normal(size=(8, 2, 3)), np.zeros((2, 4)))
     for kind, step in [("LSTM", lstm_step), ("GRU", gru_step)]:
         _, _, _, _, weights = random_cell(f"{kind}Cell", 54, B=2, N=3, H=4)
         net = getattr(nn, kind)(3, 4).double()
         with torch.no_grad():
             for weight, array in zip(net.parameters(), weights, strict=True):
                 weight.copy_(torch.tensor(array))
-        state = (np.zeros((2, 4)),) * (2 if kind == "LSTM" else 1)
+        state = (zeros,) * (2 if kind == "LSTM" else 1)
         for x_t in x:
             new = step(x_t, *state, *weights)
             state = new if kind == "LSTM" else (new,)
@@ -864,19 +964,22 @@ with check("Eight steps, against nn.LSTM and nn.GRU") as c:
 
 # %% check="gates" part="hidden" points=1
 # BEGIN HIDDEN TESTS
-with check("Other sizes; large weights") as c:
-    for seed, B, size, H in [(55, 1, 2, 1), (56, 3, 5, 2)]:
+with check("Other sizes; large inputs, large cells") as c:
+    for seed, B, size, H, scale in [
+        (55, 1, 2, 1, 1),
+        (56, 3, 5, 2, 1),
+        (57, 2, 3, 4, 200),
+    ]:
         cell, x, h, memory, weights = random_cell("LSTMCell", seed, B, size, H)
-        want = cell(torch.tensor(5 * x), (torch.tensor(h), torch.tensor(memory)))
-        got = lstm_step(5 * x, h, memory, *weights)
+        x, memory = fixed(5 * scale * x, scale * memory)
+        want = cell(torch.tensor(x), (torch.tensor(h), torch.tensor(memory)))
+        got = lstm_step(x, h, memory, *weights)
         c.close("LSTM h", got[0], want[0])
         c.close("LSTM c", got[1], want[1])
         cell, x, h, _, weights = random_cell("GRUCell", seed, B, size, H)
-        c.close(
-            "GRU h",
-            gru_step(5 * x, h, *weights),
-            cell(torch.tensor(5 * x), torch.tensor(h)),
-        )
+        (x,) = fixed(5 * scale * x)
+        want = cell(torch.tensor(x), torch.tensor(h))
+        c.close("GRU h", gru_step(x, h, *weights), want)
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -983,7 +1086,8 @@ def gru_step(x, h, W_ih, W_hh, b_ih, b_hh):
 # 2. `reverse` is what a bidirectional network needs: turn each sequence round *within its length*, so that its last real
 #    step comes first. Its padding stays where it is.
 #
-# No autograd, and no loop over sequences with `read` on each: the batch stays a batch.
+# No autograd. And let the batch stay a batch: a loop over sequences gives the same numbers, and no check objects, but its time grows with $B$. Some
+# batches have no padding below their longest sequence.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -1040,10 +1144,13 @@ def reverse(x, lengths):
 
 
 # %%
+@torch.enable_grad()
 def torch_padded(x, lengths, W_ih, W_hh, b, g):
     """The same by nn.RNN, which reads a packed batch: real steps only."""
     net = torch_rnn(W_ih, W_hh, b)
-    packed = pack_padded_sequence(torch.tensor(x), lengths, enforce_sorted=False)
+    packed = pack_padded_sequence(
+        torch.tensor(x), torch.tensor(lengths), enforce_sorted=False
+    )
     last = net(packed)[1][0]
     (last * torch.tensor(g)).sum().backward()
     names = ("W_ih", "W_hh", "b")
@@ -1051,14 +1158,16 @@ def torch_padded(x, lengths, W_ih, W_hh, b, g):
     return last.detach().numpy(), dict(d)
 
 
-def random_batch(seed, lengths, N, H, padding=None):
-    """A batch with random padding, or with the padding that you name."""
-    x, _, W_ih, W_hh, b = random_rnn(seed, max(lengths) + 1, len(lengths), N, H)
+def random_batch(seed, lengths, N, H, padding=None, more=1):
+    """A batch with random padding, or the padding named; `more` steps than the longest."""
+    x, _, W_ih, W_hh, b = random_rnn(seed, max(lengths) + more, len(lengths), N, H)
+    x = x.copy()
     if padding is not None:
         for j, length in enumerate(lengths):
             x[length:, j] = padding
     g = np.random.default_rng(seed + 100).normal(size=(len(lengths), H))
-    return x, np.array(lengths), W_ih, W_hh, b, g
+    x, lengths, g = fixed(x, np.array(lengths), g)
+    return x, lengths, W_ih, W_hh, b, g
 
 
 def compare_gradients(c, batch):
@@ -1078,11 +1187,11 @@ def compare_gradients(c, batch):
 # %% check="padding" part="states" points=1
 with check("Last real states: lengths 4, 1, 6, 3 of 7 steps, random padding") as c:
     batch = random_batch(61, [4, 1, 6, 3], N=2, H=3)
-    got = padded(*batch)[0]
-    c.shape("states", got, (4, 3))
-    want = torch_padded(*batch)[0]
     c.close(
-        "states", got, want, hint="Is it the state after the last real step, and kept?"
+        "states",
+        padded(*batch)[0],
+        torch_padded(*batch)[0],
+        hint="Is it the state after the last real step, and kept?",
     )
 
 # %% check="padding" part="gradients" points=2
@@ -1098,8 +1207,10 @@ with check("Padding full of nan") as c:
     got, gradients = padded(*batch)
     hint = "What is 0 * nan? Look at every product and sum that padding takes part in."
     c.close("states", got, torch_padded(*batch)[0], hint=hint)
-    for name, want in torch_padded(*batch)[1].items():
-        c.close(f"∂L/∂{name}", gradients[name], want, hint=hint)
+    for name in ("W_ih", "W_hh", "b"):
+        c.close(
+            f"∂L/∂{name}", gradients[name], torch_padded(*batch)[1][name], hint=hint
+        )
 
 # %% check="padding" part="reverse" points=1
 with check("Turned round within its length") as c:
@@ -1112,20 +1223,20 @@ with check("Turned round within its length") as c:
 
 # %% check="padding" part="hidden" points=1
 # BEGIN HIDDEN TESTS
-with check("Others: inf, equal lengths, one sequence") as c:
-    for seed, lengths, padding in [
-        (65, [3, 8, 1, 8], np.inf),
-        (66, [4, 4], np.nan),
-        (67, [5], 1e6),
+with check("Others: inf, equal lengths, one sequence, no step to spare") as c:
+    for seed, lengths, padding, more in [
+        (65, [3, 8, 1, 8], np.inf, 0),
+        (66, [4, 4], np.nan, 1),
+        (67, [5], 1e6, 2),
+        (69, [1], 0.0, 0),
     ]:
-        batch = random_batch(seed, lengths, N=3, H=2, padding=padding)
+        batch = random_batch(seed, lengths, 3, 2, padding, more)
         c.close("states", padded(*batch)[0], torch_padded(*batch)[0])
         compare_gradients(c, batch)
-    x, lengths = random_batch(68, [2, 6, 3], N=1, H=2)[:2]
-    want = np.stack(
-        [[*x[:n, j][::-1], *x[n:, j]] for j, n in enumerate(lengths)], axis=1
-    )
-    c.close("reversed", reverse(x, lengths), want)
+    for seed, padding, more in [(68, None, 0), (70, np.nan, 2)]:
+        x, lengths = random_batch(seed, [2, 6, 3], 1, 2, padding, more)[:2]
+        want = [[*x[:n, j][::-1], *x[n:, j]] for j, n in enumerate(lengths)]
+        c.close("reversed", reverse(x, lengths), np.stack(want, axis=1))
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -1269,6 +1380,53 @@ def padded(x, lengths, W_ih, W_hh, b, g):
 
 def reverse(x, lengths):
     return x[::-1].copy()
+
+
+# %% wrong="padding" why="cleans the caller's own x" says="read-only"
+def padded(x, lengths, W_ih, W_hh, b, g):
+    mask = np.arange(len(x))[:, None, None] < np.asarray(lengths)[:, None]
+    x[~mask[:, :, 0]] = 0
+    states = [np.zeros_like(g)]
+    for x_t, real in zip(x, mask, strict=True):
+        new = np.tanh(x_t @ W_ih.T + states[-1] @ W_hh.T + b)
+        states.append(np.where(real, new, states[-1]))
+    d = {"W_ih": 0, "W_hh": 0, "b": 0}
+    for t in reversed(range(len(x))):
+        delta = np.where(mask[t], (1 - states[t + 1] ** 2) * g, 0)
+        d["W_ih"] = d["W_ih"] + delta.T @ x[t]
+        d["W_hh"] = d["W_hh"] + delta.T @ states[t]
+        d["b"] = d["b"] + delta.sum(axis=0)
+        g = np.where(mask[t], delta @ W_hh, g)
+    return states[-1], d
+
+
+def reverse(x, lengths):
+    columns = [[*x[:n, j][::-1], *x[n:, j]] for j, n in enumerate(lengths)]
+    return np.stack(columns, axis=1)
+
+
+# %% wrong="padding" why="cleans the padding of what it only had to turn" says="0.000"
+def padded(x, lengths, W_ih, W_hh, b, g):
+    mask = np.arange(len(x))[:, None, None] < np.asarray(lengths)[:, None]
+    x = np.where(mask, x, 0)
+    states = [np.zeros_like(g)]
+    for x_t, real in zip(x, mask, strict=True):
+        new = np.tanh(x_t @ W_ih.T + states[-1] @ W_hh.T + b)
+        states.append(np.where(real, new, states[-1]))
+    d = {"W_ih": 0, "W_hh": 0, "b": 0}
+    for t in reversed(range(len(x))):
+        delta = np.where(mask[t], (1 - states[t + 1] ** 2) * g, 0)
+        d["W_ih"] = d["W_ih"] + delta.T @ x[t]
+        d["W_hh"] = d["W_hh"] + delta.T @ states[t]
+        d["b"] = d["b"] + delta.sum(axis=0)
+        g = np.where(mask[t], delta @ W_hh, g)
+    return states[-1], d
+
+
+def reverse(x, lengths):
+    x = np.nan_to_num(x)
+    columns = [[*x[:n, j][::-1], *x[n:, j]] for j, n in enumerate(lengths)]
+    return np.stack(columns, axis=1)
 
 
 # %% right="padding" why="only the rows that are alive, by their indices"

@@ -471,8 +471,8 @@ fig, ax = plt.subplots(figsize=(8.5, 5))
 for kind, marker in zip(shown, "osD^vP", strict=True):
     rows = [words.index(word) for word in classes[kind]]
     ax.scatter(*flat[rows].T, marker=marker, s=30, label=kind)
-for word in ("cat", "dog", "garden", "yard", "friday", "monday"):
-    shift = (6, -12) if word == "monday" else (6, 3)
+for word, shift in {"cat": (8, -4), "dog": (8, -4), "garden": (8, -4),
+                    "yard": (8, -4), "friday": (-52, 4), "monday": (-62, -14)}.items():  # fmt: skip
     ax.annotate(word, flat[words.index(word)], xytext=shift, textcoords="offset points")
 ax.legend(fontsize=10)
 ax.set(xlabel="first direction", ylabel="second direction")
@@ -743,7 +743,7 @@ for ax, title in zip(axes, titles, strict=True):
 plt.show()
 
 # %% [markdown]
-# The noise has clumps and strings, too, and they mean nothing. In 64 dimensions random points are all far from one another. A
+# At setting 2 the noise has clumps and strings, too, and they mean nothing. At 8 it has hardly any. In 64 dimensions random points are all far from one another. A
 # plane has no room for that.
 #
 # **Predict before you run.** Of 500 random points, how far is the nearest from the first, as a share of the farthest? In 2
@@ -771,7 +771,8 @@ for setting in (8, 2):
 
 # %% [markdown]
 # **Trustworthiness** is 1 if all neighbours in the plane are neighbours in the full space, and about ½ if they are drawn by lot.
-# Noise has more, so compare with noise at the same setting: the words have more still. And read such a picture with care. Groups that hang together are worth a second look *in the full space*. The size of a group,
+# Noise has more, so compare with noise at the same setting: the words have more still. Even so, read such a picture with
+# care. Groups that hang together are worth a second look *in the full space*. The size of a group,
 # and how far apart groups are, mean nothing.
 #
 # ## What you can now do

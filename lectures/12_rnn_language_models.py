@@ -489,7 +489,7 @@ print(table.to_string(formatters=formats))
 # %% [markdown]
 # Results vary, most of all from seed to seed: six seeds of the first row, run apart from this lecture, lay between
 # 229 and 249. So only a few rows are sure. **More updates** are what a short training lacks: $k_1 = 10$ makes twice as
-# many. With **overlap**, and with **dropout on top**, three seeds gave 222 to 230 and 216 to 228; dropping
+# many. With **overlap**, and with **dropout on top**, three seeds gave 223 to 230 and 216 to 228; dropping
 # **parameters** gave 224 to 233. Dropping units or words makes *training* harder, as it should; in three passes it gains
 # little. **Tying** made no gain (241 to 253), but it saves nearly half of the weights. Nor did carrying the state make a sure
 # difference (without, 224 to 243): a model so young remembers little.

@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as F
 from nltk.util import ngrams
 from scipy import special
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from scipy.spatial.distance import cdist
 from torch.optim import Adagrad
 
@@ -66,7 +66,7 @@ def random_network(seed, V, m, h, n, scale=0.5):
 #
 # The network predicts each token of a text from the $n$ tokens before it. The text is an array `ids` and an array `starts`: line $l$
 # is `ids[starts[l]:starts[l + 1]]`, and may be empty. Nothing before a line helps to predict it, so a window never reaches into the line before. Its places there
-# are filled with the word `eos`. Return all windows:
+# are filled with the word `eos`. Inside a line `eos` is a word like any other. Return all windows:
 #
 # $$\text{contexts}_t = (w_{t-n}, …, w_{t-1}), \qquad \text{targets}_t = w_t \tag{1}$$
 #
@@ -137,22 +137,25 @@ with check("Lines of 1, 0, 5 and 2 words; one and four words of context") as c:
     ids = np.array([3, 6, 2, 9, 4, 5, 8, 7])
     starts = np.cumsum([0, 1, 0, 5, 2])
     for n in (1, 4):
-        contexts, targets = windows(ids, starts, n, 1)
-        expected = nltk_windows(ids, starts, n, 1)
+        contexts, targets = windows(ids, starts, n, 2)
+        expected = nltk_windows(ids, starts, n, 2)
         c.equal(f"n = {n}: contexts", contexts, expected[0],
-                hint="Some lines are shorter than the context, and one is empty.")  # fmt: skip
+                hint="Some lines are shorter than the context, and one is empty. Which word is eos here?")  # fmt: skip
+        c.dtype(f"n = {n}: contexts", contexts, "integer", hint="They index vectors.")
         c.equal(f"n = {n}: targets", targets, expected[1])
 
 # %% check="windows" part="hidden" points=1
 # BEGIN HIDDEN TESTS
-with check("200 words in 30 lines") as c:
+with check("300 words in 40 lines, with 0 and eos among them; a large vocabulary") as c:
     rng = np.random.default_rng(11)
-    ids = rng.integers(2, 40, size=200)
-    starts = np.r_[0, np.sort(rng.integers(0, 201, size=29)), 200]
-    contexts, targets = windows(ids, starts, 5, 1)
-    expected = nltk_windows(ids, starts, 5, 1)
+    ids = rng.choice([0, 3, *rng.integers(4, 40_001, size=20)], size=300)
+    starts = np.r_[0, np.sort(rng.integers(0, 301, size=39)), 300]
+    ids[starts[10:] - 1] = 3
+    contexts, targets = windows(ids, starts, 7, 3)
+    expected = nltk_windows(ids, starts, 7, 3)
     if c.equal("contexts", contexts, expected[0]):
-        c.show("weighted sum", int(contexts @ np.arange(1, 6) @ np.arange(200)))
+        weights = np.arange(1, 8)
+        c.show("weighted sum", int(np.asarray(contexts) @ weights @ np.arange(300)))
     c.equal("targets", targets, expected[1])
 # END HIDDEN TESTS
 
@@ -190,6 +193,25 @@ def windows(ids, starts, n, eos):
         line = [0] * n + list(ids[a:b])
         contexts += [line[t : t + n] for t in range(b - a)]
     return np.array(contexts), np.array(ids)
+
+
+# %% wrong="windows" why="takes eos for 1, as in the first check" says="Which word is eos"
+def windows(ids, starts, n, eos):
+    contexts = []
+    for a, b in pairwise(starts):
+        line = [1] * n + list(ids[a:b])
+        contexts += [line[t : t + n] for t in range(b - a)]
+    return np.array(contexts), np.array(ids)
+
+
+# %% wrong="windows" why="fills an array of floats" says="expected integer values"
+def windows(ids, starts, n, eos):
+    contexts = eos * np.ones((len(ids), n))
+    for a, b in pairwise(starts):
+        for t in range(a, b):
+            seen = ids[max(a, t - n) : t]
+            contexts[t, n - len(seen) :] = seen
+    return contexts, ids.copy()
 
 
 # %% right="windows" why="by places: all at once, then what lies before the line is overwritten"
@@ -295,13 +317,15 @@ with check("The gradient, when words come more than once") as c:
 # BEGIN HIDDEN TESTS
 with check("40 contexts of four words") as c:
     rng = np.random.default_rng(22)
-    C, upstream = rng.normal(size=(9, 5)), rng.normal(size=(40, 20))
-    contexts = rng.integers(0, 8, size=(40, 4))
-    x, gradient = torch_lookup(C, contexts, upstream)
-    c.close("x", lookup(C, contexts), x)
-    got = lookup_gradient(upstream, contexts, 9)
-    if c.close("gradient", got, gradient):
-        c.show("row sums", got.sum(axis=1))
+    C, upstream = rng.normal(size=(11, 5)), rng.normal(size=(40, 20))
+    contexts = rng.integers(0, 7, size=(40, 4))
+    contexts[[3, 8], 0], contexts[[8, 9], 3] = 8, 10  # word 8 only first, 10 only last
+    for name, size in {"all": 40, "the last one alone": 1}.items():
+        some, arrived = contexts[-size:], upstream[-size:]
+        x, gradient = torch_lookup(C, some, arrived)
+        c.close(f"{name}: x", lookup(C, some), x)
+        c.close(f"{name}: gradient", lookup_gradient(arrived, some, 11), gradient,
+                hint="Does every word get its row, the first and the last too?")  # fmt: skip
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -354,6 +378,19 @@ def lookup_gradient(upstream, contexts, V):
     g = upstream.reshape(*contexts.shape, -1)
     gradient = np.zeros((contexts.max() + 1, g.shape[2]))
     np.add.at(gradient, contexts, g)
+    return gradient
+
+
+# %% wrong="lookup" why="stops one word too early" says="the first and the last too"
+def lookup(C, contexts):
+    return C[contexts].reshape(len(contexts), -1)
+
+
+def lookup_gradient(upstream, contexts, V):
+    g = upstream.reshape(*contexts.shape, -1)
+    gradient = np.zeros((V, g.shape[2]))
+    for w in range(V - 1):
+        gradient[w] = g[contexts == w].sum(axis=0)
     return gradient
 
 
@@ -426,12 +463,11 @@ def scipy_nearest(X, i, k):
 
 
 # %% check="nearest" points=2
-with check("Nine words of all lengths, in three dimensions") as c:
+with check("Forty words of all lengths, in three dimensions") as c:
     rng = np.random.default_rng(31)
-    X = rng.normal(size=(9, 3)) * rng.uniform(0.3, 3, size=(9, 1))
-    for i in (2, 7):
+    X = rng.normal(size=(40, 3)) * rng.uniform(0.3, 3, size=(40, 1))
+    for i in (2, 5):
         got, expected = nearest(X, i, 4), scipy_nearest(X, i, 4)
-        c.shape(f"word {i}", got, (3, 4))
         for name, row, want in zip(
             ("dot", "distance", "cosine"), got, expected, strict=True
         ):
@@ -440,7 +476,8 @@ with check("Nine words of all lengths, in three dimensions") as c:
 
 # %% check="nearest" part="far" points=1
 with check("All others, so the farthest come too") as c:
-    X = rng.normal(size=(7, 2)) * rng.uniform(0.3, 3, size=(7, 1))
+    rng = np.random.default_rng(33)
+    X = 10 * rng.normal(size=(7, 2)) * rng.uniform(0.3, 3, size=(7, 1))
     c.equal("word 4", nearest(X, 4, 6), scipy_nearest(X, 4, 6),
             hint="Opposite vectors have a negative dot: that is far, not near.")  # fmt: skip
 
@@ -449,8 +486,10 @@ with check("All others, so the farthest come too") as c:
 with check("60 words in ten dimensions") as c:
     rng = np.random.default_rng(32)
     X = rng.normal(size=(60, 10)) * rng.uniform(0.2, 4, size=(60, 1)) + 0.3
-    for i in (0, 31, 59):
+    for i in (0, 4, 59):
         c.equal(f"word {i}", nearest(X, i, 8), scipy_nearest(X, i, 8))
+    X[1] = X[4]
+    c.equal("word 4, which has a twin", nearest(X, 4, 8), scipy_nearest(X, 4, 8))
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -491,6 +530,13 @@ def nearest(X, i, k):
     return np.argsort(costs, axis=1)[:, :k]
 
 
+# %% wrong="nearest" why="takes the nearest of all for the word itself" says="Is the word itself out"
+def nearest(X, i, k):
+    x, lengths = X[i], np.linalg.norm(X, axis=1)
+    costs = np.stack([-X @ x, np.linalg.norm(X - x, axis=1), -X @ x / lengths])
+    return np.argsort(costs, axis=1)[:, 1 : k + 1]
+
+
 # %% right="nearest" why="by scipy's distances, the cosine as a distance of unit vectors"
 def nearest(X, i, k):
     unit = X / np.sqrt((X**2).sum(axis=1, keepdims=True))
@@ -507,7 +553,7 @@ def nearest(X, i, k):
 #
 # $$y = b + x W + \tanh(d + x H)\, U, \qquad \log p(w \mid \text{context}) = y_w - \log \sum_{w'} e^{y_{w'}} \tag{5}$$
 #
-# Compute both for a batch. Scores can be as large as a few thousand, where $e^y$ is infinite and $\log p$ is not.
+# Compute both for a batch. Scores can lie a few thousand above 0, where $e^y$ is infinite, or below, where it is 0; $\log p$ is finite all the same.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -567,7 +613,7 @@ with check("Two contexts of three words, V = 5") as c:
 
 # %% check="network" part="large" points=2
 with check("Scores of several thousands") as c:
-    p, rng = random_network(42, V=6, m=3, h=5, n=2, scale=30)
+    p, rng = random_network(52, V=6, m=3, h=5, n=2, scale=30)
     contexts = rng.integers(0, 6, size=(3, 2))
     with np.errstate(all="ignore"):
         got = log_probabilities(p, contexts)
@@ -580,8 +626,17 @@ with check("30 contexts of four words") as c:
     p, rng = random_network(43, V=17, m=5, h=8, n=4)
     contexts = rng.integers(0, 17, size=(30, 4))
     got = log_probabilities(p, contexts)
-    if c.close("log p", got, torch_log_probabilities(p, contexts)):
-        c.show("of word 3", got[:8, 3])
+    c.close("log p", got, torch_log_probabilities(p, contexts))
+
+with check("Scores of several thousands, many below 0") as c:
+    p, rng = random_network(58, V=9, m=3, h=5, n=2, scale=30)
+    p["W"][:, 1], p["U"][:, 1] = p["W"][:, 0], p["U"][:, 0]
+    p["b"] -= 4000
+    p["b"][1] = p["b"][0] - 0.5  # so two words share the probability where they lead
+    contexts = rng.integers(0, 9, size=(20, 2))
+    with np.errstate(all="ignore"):
+        got = log_probabilities(p, contexts)
+    c.close("log p", got, torch_log_probabilities(p, contexts))
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -601,6 +656,14 @@ def log_probabilities(p, contexts):
     x = p["C"][contexts].reshape(len(contexts), -1)
     y = p["b"] + x @ p["W"] + np.tanh(p["d"] + x @ p["H"]) @ p["U"]
     return np.log(special.softmax(y, axis=1))
+
+
+# %% wrong="network" why="takes the largest score of the whole batch off" says="overflow or vanish"
+def log_probabilities(p, contexts):
+    x = p["C"][contexts].reshape(len(contexts), -1)
+    y = p["b"] + x @ p["W"] + np.tanh(p["d"] + x @ p["H"]) @ p["U"]
+    y = y - y.max()
+    return y - np.log(np.exp(y).sum(axis=1, keepdims=True))
 
 
 # %% wrong="network" why="normalises over the batch" says="Over which axis"
@@ -638,7 +701,7 @@ def log_probabilities(p, contexts):
 # $$\frac{\partial L}{\partial y} = \frac{1}{N}\,(p - t) \tag{6}$$
 #
 # From there on, with $a = \tanh z$ and $z = d + xH$: a product $xW$ sends $x^\top g$ to $W$ and $g W^\top$ to $x$; and $\tanh' z = 1 - a^2$. Two ways lead from $x$ to the scores. Return all six gradients.
-# `grad` of lecture 08 would do it for you; here, do it yourself.
+# `grad` of lecture 08 or `backward` of torch would do it for you; here, do it yourself.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -658,13 +721,13 @@ def gradients(p, contexts, targets):
     """Gradients of the mean cross-entropy.
 
     Args:
-        p: dict of float arrays: C (V, m), W (n * m, V), U (h, V), H (n * m, h), b (V,),
-            d (h,).
+        p: dict of float64 arrays: C (V, m), W (n * m, V), U (h, V), H (n * m, h),
+            b (V,), d (h,).
         contexts: (N, n) integers below V.
         targets: (N,) integers below V.
 
     Returns:
-        dict with the keys and the shapes of p.
+        dict with the keys and the shapes of p, float64.
 
     Example: V 2, all parameters 0, one example with target 1 -> "b": [.5, -.5]
     """
@@ -921,7 +984,7 @@ with check("Three buckets, all in both texts") as c:
     got, expected = bucketed_mixture(*develop, *test), searched_mixture(*develop, *test)
     c.close("log p", got, expected, atol=5e-3, rtol=1e-3, digits=3,
             hint="Has each bucket weights of its own, fitted on the development text?")  # fmt: skip
-    c.show("the mean of log p, times 100", 100 * np.mean(got), digits=5)
+    c.show("the mean of log p, times 100", 100 * np.mean(np.asarray(got)), digits=5)
 
 # %% check="buckets" part="new" points=1 tags=["rtol=1e-2"]
 with check("A bucket that the development text does not hold") as c:
@@ -929,10 +992,10 @@ with check("A bucket that the development text does not hold") as c:
     got, expected = bucketed_mixture(*develop, *test), searched_mixture(*develop, *test)
     c.close("log p", got, expected, atol=5e-3, rtol=1e-3, digits=3,
             hint="Which weights does a new bucket take?")  # fmt: skip
-    c.show("the mean of log p, times 100", 100 * np.mean(got), digits=5)
+    c.show("the mean of log p, times 100", 100 * np.mean(np.asarray(got)), digits=5)
 
 # %% [markdown]
-# Now in earnest. A network and a modified Kneser–Ney 5-gram read the first 200,000 tokens of WikiText-2. The bucket tells how often they hold the word before: up to twice, up to 14 times, up to 62 times, and so on.
+# Now in earnest. A network and a modified Kneser–Ney 5-gram read the first 200,000 tokens of WikiText-2. The bucket tells how often they hold the word before: up to twice, up to 14 times, up to 62 times, and so on. Unlike the windows of question 1, the network and the word before reach over the ends of lines, which `eos` marks.
 
 # %%
 vocabulary, streams = load_wikitext2_streams()
@@ -980,13 +1043,37 @@ with check("Network and 5-gram on WikiText-2") as c:
            perplexity(one_weight) / perplexity(got), digits=5,
            hint="Which rows of the test belong to a bucket?")  # fmt: skip
 
+
 # %% check="buckets" part="hidden" points=1 tags=["rtol=1e-2"]
 # BEGIN HIDDEN TESTS
-with check("Six buckets, some of them new") as c:
-    develop, test = two_models(65, 900, [0, 2, 3, 5]), two_models(66, 80, range(6))
-    got, expected = bucketed_mixture(*develop, *test), searched_mixture(*develop, *test)
-    c.close("log p", got, expected, atol=5e-3, rtol=1e-3, digits=3)
-    c.show("the mean of log p, times 100", 100 * np.mean(got), digits=5)
+def three_models(seed, n, kinds):
+    rng = np.random.default_rng(seed)
+    buckets = rng.choice(kinds, size=n)
+    log_p = -rng.exponential(4, size=(n, 3)) - 0.5
+    log_p[np.arange(n), buckets % 3] /= 2
+    return log_p, buckets
+
+
+def best_weights(log_p):
+    def loss(v):
+        return -special.logsumexp(log_p + special.log_softmax(v), axis=1).mean()
+
+    return special.softmax(minimize(loss, np.zeros(3), tol=1e-9).x)
+
+
+with check("Three models; seven buckets, two of them new, one with three tokens") as c:
+    develop, buckets = three_models(65, 600, [0, 2, 3, 4])
+    develop[:3], buckets[:3] = [[-3, -1, -4], [-1, -5, -4], [-2, -3, -1]], 5
+    test, test_buckets = three_models(66, 80, range(7))
+    for name, order in {"log p": [0, 1, 2], "models swapped": [2, 1, 0]}.items():
+        fit_on = develop[:, order]
+        got = bucketed_mixture(fit_on, buckets, test, test_buckets)
+        own = {k: best_weights(fit_on[buckets == k]) for k in set(buckets.tolist())}
+        weights = [own.get(k, best_weights(fit_on)) for k in test_buckets.tolist()]
+        expected = special.logsumexp(test, axis=1, b=weights)
+        c.close(name, got, expected, atol=5e-3, rtol=1e-3, digits=3,
+                hint="How many models are there? How many tokens has each bucket?")  # fmt: skip
+        c.show("the mean, times 100", 100 * np.mean(np.asarray(got)), digits=5)
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -1028,6 +1115,17 @@ def bucketed_mixture(log_p, buckets, test_log_p, test_buckets):
         own, here = buckets == k, test_buckets == k
         weights = mixture_weights(log_p[own]) if own.any() else [0.5, 0.5]
         result[here] = mix(test_log_p[here], weights)
+    return result
+
+
+# %% wrong="buckets" why="counts on two models" says="How many models"
+def bucketed_mixture(log_p, buckets, test_log_p, test_buckets):
+    result = np.empty(len(test_log_p))
+    for k in np.unique(test_buckets):
+        own, here = buckets == k, test_buckets == k
+        w = mixture_weights(log_p[own] if own.any() else log_p)[0]
+        p = np.exp(test_log_p[here])
+        result[here] = np.log(w * p[:, 0] + (1 - w) * p[:, 1])
     return result
 
 

@@ -54,7 +54,8 @@ torch.set_num_threads(1)  # the networks are small: sharing them out costs more
 #
 # `lse` sums over the last axis, for scores of any size. A score may be $-\infty$: that word is forbidden. If all
 # words are, the sum is 0 and its logarithm $-\infty$, not nan. `text_log_p` takes the scores before each word
-# of a text and returns the text's log-probability.
+# of a text and returns the text's log-probability: $-\infty$ where a word of the text was forbidden. Neither changes
+# what it is given.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -110,7 +111,7 @@ with check("Random scores, small, huge and tiny") as c:
         scores = shift + 5 * rng.normal(size=(3, 7))
         c.close(
             f"lse of scores near {shift:g}, less {shift:g}",
-            lse(scores) - shift,
+            np.asarray(lse(scores)) - shift,
             special.logsumexp(scores, axis=1) - shift,
             hint="What is exp(10000)? And the logarithm of exp(-10000)?",
         )
@@ -123,7 +124,7 @@ with check("Forbidden words, in an array of three axes") as c:
     got, want = lse(scores), special.logsumexp(scores, axis=2)
     c.shape("lse", got, (2, 3), hint="Sum over the last axis only.")
     c.close("first rows", got[0], want[0])
-    c.close("exp of the others", np.exp(got[1]), np.exp(want[1]),
+    c.close("the others", got[1], want[1],
             hint="In one row all are forbidden. What is -inf minus -inf?")  # fmt: skip
 
 # %% check="logdomain" part="text" points=1
@@ -139,12 +140,20 @@ with check("Texts of 3 and 2000 words") as c:
 # BEGIN HIDDEN TESTS
 with check("Other shapes and sizes") as c:
     rng = np.random.default_rng(14)
-    scores = rng.choice([-3e5, 1e3, 1e5], size=(4, 1)) + rng.normal(size=(4, 9))
-    c.close("lse", lse(scores), special.logsumexp(scores, axis=1), rtol=1e-9)
-    c.close("one row", lse(scores[0]), special.logsumexp(scores[0]), rtol=1e-9)
+    shift = np.array([-1e8, -3e5, 1e3, 1e5])
+    scores = shift[:, None] + rng.normal(size=(4, 9))
+    want = special.logsumexp(scores, axis=1) - shift
+    c.close("lse, less the shifts", np.asarray(lse(scores)) - shift, want)
+    c.close("one row", lse(scores[1]), special.logsumexp(scores[1]), rtol=1e-9)
     scores, words = 300 * rng.normal(size=(500, 9)), rng.integers(9, size=500)
+    before = scores.copy()
     want = special.log_softmax(scores, axis=1)[range(500), words].sum()
     c.close("500 words", text_log_p(scores, words), want)
+    c.close("scores as before", scores, before,
+            hint="Does a function change the scores it is given?")  # fmt: skip
+    scores[7, words[7]] = -np.inf
+    c.close("with a forbidden word", text_log_p(scores, words), -np.inf,
+            hint="What is the probability of a text with an impossible word?")  # fmt: skip
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -210,6 +219,16 @@ def text_log_p(scores, words):
     return np.sum(scores[np.arange(len(words)), words]) - lse(scores.ravel())
 
 
+# %% wrong="logdomain" why="turns the scores into logarithms in place" says="change the scores it is given"
+def lse(scores):
+    return np.logaddexp.reduce(scores, axis=-1)
+
+
+def text_log_p(scores, words):
+    scores -= lse(scores)[:, None]
+    return np.sum(scores[np.arange(len(words)), words])
+
+
 # %% right="logdomain" why="adds up pair by pair, and word by word"
 def lse(scores):
     return np.logaddexp.reduce(scores, axis=-1)
@@ -235,7 +254,7 @@ def text_log_p(scores, words):
 # - `"variational"`: `draws` is (batch, $d$). Each unit of a column has one, for all times (Gal & Ghahramani 2016).
 # - `"words"`: `draws` is $(V,)$. Each word *type* has one: its vector stays or goes whole, wherever it occurs.
 #
-# With `training=False` nothing is dropped and nothing is scaled.
+# With `training=False` nothing is dropped and nothing is scaled, whatever the kind. Neither $x$ nor the draws change.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -318,12 +337,22 @@ with check("Shared draws: 6 times, 6 columns, d = 6, 6 types") as c:
 with check("A large batch: the mean is kept, and so is x") as c:
     x, words, rng = random_batch(23, 30, 20, 16, 400)
     before = x.copy()
-    for kind, shape in [("units", x.shape), ("variational", (20, 16)), ("words", 400)]:
+    for kind, shape, p in [
+        ("units", x.shape, 0.05),
+        ("variational", (20, 16), 0.8),
+        ("words", 400, 0.25),
+    ]:
         draws = rng.random(shape)
-        got = dropout(x, words, draws, 0.25, kind)
-        kept = (draws >= 0.25) if kind != "words" else (draws >= 0.25)[words][..., None]
-        c.close(kind, got, np.where(kept, x, 0) / 0.75)
+        draws[:5] = p
+        drawn = draws.copy()
+        got = np.asarray(dropout(x, words, draws, p, kind))
+        kept = (drawn >= p) if kind != "words" else (drawn >= p)[words][..., None]
+        c.close(kind, got, np.where(kept, before, 0) / (1 - p),
+                hint="What becomes of a draw that is p itself?")  # fmt: skip
         c.show("mean", np.mean(got))
+        c.close("in use", dropout(x, words, draws, p, kind, training=False), before,
+                hint="For which kinds does `training` count?")  # fmt: skip
+        c.close("draws as before", draws, drawn)
     c.close("x as before", x, before)
 # END HIDDEN TESTS
 
@@ -379,6 +408,14 @@ def dropout(x, words, draws, p, kind, training=True):
     if not training:
         return x
     kept = draws < p
+    return x * (kept[words][..., None] if kind == "words" else kept) / (1 - p)
+
+
+# %% wrong="dropout" why="heeds training=False for one kind only" says="does `training` count"
+def dropout(x, words, draws, p, kind, training=True):
+    if kind == "units":
+        return x * (draws >= p) / (1 - p) if training else x
+    kept = draws >= p
     return x * (kept[words][..., None] if kind == "words" else kept) / (1 - p)
 
 
@@ -507,6 +544,7 @@ with check("Leaky ReLU and others") as c:
         rtol=1e-3,
     )
     c.close("bound", xavier_bound(5, 19), math.sqrt(3 * 2 / 24))
+    c.close("bound, 4 to 3", xavier_bound(4, 3), math.sqrt(3 * 2 / 7))
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -688,19 +726,22 @@ with check("k1 < k2: pieces overlap") as c:
         got = truncated_gradients(1.1, x, y, k1, k2)
         c.close(f"k1 = {k1}, k2 = {k2}", got, torch_gradients(1.1, x, y, k1, k2),
                 hint="Each loss counts in one update only. Where does that update's gradient begin?")  # fmt: skip
-        c.show("sum over the updates", np.sum(got))
+        c.show("sum over the updates", np.sum(np.asarray(got)))
 
 # %% check="truncated" part="hidden" points=1
 # BEGIN HIDDEN TESTS
 with check("Other weights and lengths") as c:
-    for seed, a, T, k1, k2 in [
-        (44, 0.5, 20, 7, 9),
-        (45, -0.8, 9, 4, 8),
-        (46, 1.5, 15, 5, 5),
+    for seed, a, T, k1, k2, scale in [
+        (44, 0.5, 20, 7, 9, 1),
+        (45, -0.8, 9, 4, 8, 1),
+        (46, 1.5, 15, 5, 5, 1),
+        (47, 0.9, 6, 8, 9, 1),
+        (48, 1.4, 40, 3, 15, 100),
     ]:
         x, y = sequence(seed, T)
+        y *= scale
         c.close(
-            "gradients",
+            f"{T} inputs, k1 = {k1}, k2 = {k2}",
             truncated_gradients(a, x, y, k1, k2),
             torch_gradients(a, x, y, k1, k2),
         )
@@ -813,10 +854,10 @@ def truncated_gradients(a, x, y, k1, k2):
 # ## Question 5 · Early stopping with rollback
 # ★★ · 25 minutes · 5 points
 #
-# Write the loop that decides. After each epoch, look at the loss on held-out data:
+# Write the loop that decides. After each epoch, compute the loss on held-out data once:
 #
-# - It is lower than ever: these weights are the best so far.
-# - It is not: put the best weights back, and multiply the learning rate by `decay`. After `patience` such epochs in a row, stop.
+# - It is lower than ever: these weights are the best so far. An equal loss is not lower.
+# - It is not, or it is nan: put the best weights back, and multiply the learning rate by `decay`. After `patience` such epochs in a row, stop.
 #
 # `run_epoch(weights, rate)` trains an array *in place* and returns nothing. `validate(weights)` returns the loss. Return the best
 # weights, and a list with the learning rate of each epoch that was run. At most `epochs` are run.
@@ -931,6 +972,27 @@ with check("Other tasks") as c:
         got, want = yours(seed, **options), theirs(seed, **options)
         c.close("weights", got[0], want[0])
         c.close("rates", got[1], want[1])
+
+with check("Losses that are given") as c:
+
+    def one_more(weights, rate):
+        weights += 1
+
+    for name, losses, decay, patience, gain, exponents in [
+        ("a tie and nan", [5e6, 4e6, 4e6, np.nan, 3e6, 3.5e6, 2e6], 0.1, 3, 4,
+         [0, 0, 0, 1, 2, 2, 3]),
+        ("patience 1", [2.0, 3.0, 1.0], 0.1, 1, 1, [0, 0]),
+        ("a long failure", [1.0] + 12 * [2.0], 0.1, 9, 1, [0, *range(9)]),
+    ]:  # fmt: skip
+        given = iter(losses)
+        best, rates = train_with_rollback(
+            np.arange(5.0), one_more, lambda weights, given=given: next(given),
+            1.0, decay, patience, len(losses),
+        )  # fmt: skip
+        c.close(f"{name}: weights", best, np.arange(5.0) + gain,
+                hint="Is an equal loss lower? Is nan? When does patience end?")  # fmt: skip
+        c.close(f"{name}: powers of the decay", np.log10(rates) / math.log10(decay),
+                np.array(exponents), hint="When does the rate fall, and how far?")  # fmt: skip
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
@@ -1030,6 +1092,24 @@ def train_with_rollback(weights, run_epoch, validate, rate, decay, patience, epo
     return weights, rates
 
 
+# %% wrong="rollback" why="takes an equal loss for a lower one" says="Is an equal loss lower"
+def train_with_rollback(weights, run_epoch, validate, rate, decay, patience, epochs):
+    lowest, best, failed, rates = np.inf, weights.copy(), 0, []
+    for _ in range(epochs):
+        rates.append(rate)
+        run_epoch(weights, rate)
+        loss = validate(weights)
+        if loss <= lowest:
+            lowest, best, failed = loss, weights.copy(), 0
+        else:
+            weights[:] = best
+            rate *= decay
+            failed += 1
+            if failed == patience:
+                break
+    return best, rates
+
+
 # %% right="rollback" why="keeps all weights and losses, and looks back"
 def train_with_rollback(weights, run_epoch, validate, rate, decay, patience, epochs):
     seen, losses, rates = [], [], []
@@ -1039,7 +1119,8 @@ def train_with_rollback(weights, run_epoch, validate, rate, decay, patience, epo
         run_epoch(weights, rate)
         rates.append(rate)
         seen.append(weights.copy())
-        losses.append(validate(weights))
+        loss = validate(weights)
+        losses.append(np.inf if np.isnan(loss) else loss)
         best = int(np.argmin(losses))
         if best < len(losses) - 1:
             weights[:] = seen[best]
@@ -1057,9 +1138,10 @@ def train_with_rollback(weights, run_epoch, validate, rate, decay, patience, epo
 #
 # $$p_{\text{cache}}(w_t) = \frac{\sum_{i = \max(0,\, t - N)}^{t - 1} \exp(\theta\, h_t \cdot h_i)\, [w_i = w_t]}{\sum_{i = \max(0,\, t - N)}^{t - 1} \exp(\theta\, h_t \cdot h_i)} \tag{5}$$
 #
-# The first word has an empty cache: its probability is 0. Return $\log p_{\text{cache}}$ of each word, so $-\infty$ where it is 0.
+# The first word has an empty cache: its probability is 0. Return $\log p_{\text{cache}}$ of each word: $-\infty$ where the cache
+# does not hold the word, and only there. A probability too small for a float still has a logarithm.
 #
-# Then mix, word by word, in the log domain: $\log\big((1 - \lambda)\, p_{\text{model}} + \lambda\, p_{\text{cache}}\big)$.
+# Then mix, word by word, in the log domain too: $\log\big((1 - \lambda)\, p_{\text{model}} + \lambda\, p_{\text{cache}}\big)$.
 #
 # You choose $\theta$, $\lambda$ and $N$ at the end, for a real LSTM. No gradient is needed.
 #
@@ -1083,7 +1165,7 @@ def cache_log_p(hidden, words, theta, N):
         hidden: (T, d) floats, the state that predicts each word.
         words: (T,) ids.
         theta: how much a likeness of states counts, at least 0.
-        N: how many words to look back.
+        N: how many words to look back, at least 1.
 
     Returns:
         (T,) floats, -inf where the cache does not hold the word.
@@ -1109,7 +1191,7 @@ def mix_log_p(log_p_model, log_p_cache, share):
     Args:
         log_p_model: (T,) floats.
         log_p_cache: (T,) floats or -inf.
-        share: of the cache, between 0 and 1.
+        share: of the cache, above 0 and below 1.
 
     Example: [log .5], [-inf], .2 -> [log .4]
     """
@@ -1155,9 +1237,13 @@ with check("60 words, a window of 7, and states of length 50") as c:
     c.close("window", np.exp(cache_log_p(hidden, words, 0.5, 7)),
             cache_by_loop(hidden, words, 0.5, 7), hint="Exactly N words back, or fewer at the beginning.")  # fmt: skip
     long = 50 * hidden / np.linalg.norm(hidden, axis=1, keepdims=True)
-    got = np.exp(cache_log_p(long, words, 1.0, 7))
+    log_p = np.asarray(cache_log_p(long, words, 1.0, 7))
+    got = np.exp(log_p)
     c.true("no overflow", bool(np.all((got >= 0) & (got <= 1 + 1e-9))), float(got.sum()),
            hint="exp(2500) is infinite; the quotient of two such sums is not.")  # fmt: skip
+    lacking = [t for t in range(60) if words[t] not in words[max(0, t - 7) : t]]
+    c.equal("-inf where the cache lacks the word", np.flatnonzero(np.isneginf(log_p)),
+            lacking, hint="exp(-2500) is 0 to a computer. Its logarithm need not be -inf.")  # fmt: skip
 
 # %% check="cache" part="mix" points=1
 with check("Mixtures") as c:
@@ -1168,10 +1254,11 @@ with check("Mixtures") as c:
         got = mix_log_p(np.log(p), np.log(q), 0.15)
     c.close("mixed", got, np.log(0.85 * p + 0.15 * q),
             hint="Probabilities are mixed, not logarithms. Whose is the share?")  # fmt: skip
-    far = mix_log_p(np.full(2, -1000.0), np.array([-1000.0, -np.inf]), 0.15)
-    c.close(
-        "far down", far, [-1000.0, -1000 + math.log(0.85)], hint="What is exp(-1000)?"
-    )
+    far = mix_log_p(np.array([-1000.0, -1000, -1000, -1500]),
+                    np.array([-1000.0, -np.inf, -900, -1600]), 0.15)  # fmt: skip
+    less, more = math.log(0.15), math.log(0.85)
+    c.close("far down", far, [-1000.0, -1000 + more, -900 + less, -1500 + more],
+            hint="What is exp(-1000)?")  # fmt: skip
 
 # %% [markdown]
 # Now a real LSTM: 150,000 words of WikiText-2 with the 5,000 most frequent types, read once. Then its states and
@@ -1217,7 +1304,8 @@ with check("The cache beside a real LSTM: θ 1") as c:
     hidden, words, log_p = valid
     alone = perplexity(log_p)
     for N, share in [(20, 0.05), (200, 0.15), (2000, 0.25)]:
-        mixed = perplexity(mix_log_p(log_p, cache_log_p(hidden, words, 1.0, N), share))
+        cache = cache_log_p(hidden, words, 1.0, N)
+        mixed = perplexity(np.asarray(mix_log_p(log_p, cache, share)))
         c.true(f"N = {N}, share {share}: gain between 0 and 40 %", 0 < 1 - mixed / alone < 0.4, mixed, digits=4,
                hint="Both functions must be right first.")  # fmt: skip
 
@@ -1231,6 +1319,18 @@ with check("Other texts") as c:
             np.exp(cache_log_p(hidden, words, 0.9, N)),
             cache_by_loop(hidden, words, 0.9, N),
         )
+    hidden, words = random_states(67, 80, 4, 6)
+    hidden *= 50 / np.linalg.norm(hidden, axis=1, keepdims=True)
+    scores = torch.from_numpy(hidden @ hidden.T)
+    past = torch.ones(80, 80).tril(-1).triu(-9) > 0
+    same = past & torch.from_numpy(words[:, None] == words)
+    upper, lower = (
+        scores.masked_fill(~those, -torch.inf).logsumexp(1) for those in (same, past)
+    )
+    held = same.any(1).numpy()
+    got = np.asarray(cache_log_p(hidden, words, 1.0, 9))
+    c.close("log p, long states", got[held], (upper - lower).numpy()[held],
+            hint="Are both sums logarithms until the end?")  # fmt: skip
     rng = np.random.default_rng(66)
     p, q = rng.uniform(0.001, 0.2, size=(2, 5))
     c.close("mixed", mix_log_p(np.log(p), np.log(q), 0.6), np.log(0.4 * p + 0.6 * q))
@@ -1278,6 +1378,21 @@ def cache_log_p(hidden, words, theta, N):
         weights = np.exp(theta * hidden @ hidden.T) * ((i < t) & (i >= t - N))
         p = (weights * (words[:, None] == words)).sum(axis=1) / weights.sum(axis=1)
         p[0] = 0
+        return np.log(p)
+
+
+def mix_log_p(log_p_model, log_p_cache, share):
+    return np.logaddexp(np.log1p(-share) + log_p_model, np.log(share) + log_p_cache)
+
+
+# %% wrong="cache" why="divides first, then takes the logarithm" says="need not be -inf"
+def cache_log_p(hidden, words, theta, N):
+    p = np.zeros(len(words))
+    for t in range(1, len(words)):
+        past = slice(max(0, t - N), t)
+        weights = special.softmax(theta * (hidden[past] @ hidden[t]))
+        p[t] = weights[words[past] == words[t]].sum()
+    with np.errstate(divide="ignore"):
         return np.log(p)
 
 

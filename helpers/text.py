@@ -110,28 +110,27 @@ class Corpus:
         starts: NDArray[np.int64],
         min_count: int = 1,
     ) -> "Corpus":
-        """Take a corpus that is already numbered, dropping its rare words.
+        """Take a text that is already numbered, or a part of it; drop its rare words.
+
+        Words are numbered anew if they are not in order of descending count; ties stay
+        as they are.
 
         Args:
-            words: the word of each id, by descending count, as
-                `datasets.load_class_mix()` gives them.
+            words: the word of each id, as `datasets.load_class_mix()` gives them.
             ids: (N,) ids below `len(words)`.
             starts: (D + 1,) document boundaries.
             min_count: words that occur less often are left out.
-
-        Raises:
-            ValueError: if the words are not sorted by descending count.
         """
         counts = np.bincount(ids, minlength=len(words))
-        if np.any(np.diff(counts) > 0):
-            raise ValueError(
-                "words must be sorted by descending count; number the text with "
-                "Corpus.from_documents instead"
-            )
+        order = np.argsort(-counts, kind="stable")
+        place = np.empty(len(words), dtype=np.int32)
+        place[order] = np.arange(len(words))
         size = int(np.count_nonzero(counts >= min_count))
+        ids = place[ids]
         kept = ids < size
         kept_before = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])
-        vocabulary = Vocabulary(list(words[:size]), counts[:size])
+        common = order[:size]
+        vocabulary = Vocabulary([words[i] for i in common], counts[common])
         return cls(vocabulary, ids[kept], kept_before[starts])
 
 

@@ -86,10 +86,22 @@ def test_a_numbered_corpus_equals_one_built_from_documents(documents, min_count)
         np.testing.assert_array_equal(a, b, strict=True)
 
 
-def test_an_unsorted_numbered_corpus_is_refused():
-    ids = np.array([0, 1, 1], dtype=np.int32)
-    with pytest.raises(ValueError, match="descending count"):
-        Corpus.from_ids(["rare", "common"], ids, np.array([0, 3]))
+def test_a_corpus_in_any_numbering_is_sorted_by_count():
+    rng = np.random.default_rng(3)
+    words = [f"w{i}" for i in range(12)]
+    ids = rng.choice(12, 300, p=rng.dirichlet(np.ones(12))).astype(np.int32)
+    starts = np.array([0, 120, 120, 300])
+    got = Corpus.from_ids(words, ids, starts, min_count=5)
+    wanted = Counter(words[i] for i in ids)
+    assert list(got.vocabulary.counts) == sorted(got.vocabulary.counts, reverse=True)
+    assert dict(zip(got.vocabulary.words, got.vocabulary.counts, strict=True)) == {
+        word: n for word, n in wanted.items() if n >= 5
+    }
+    for d in range(3):
+        kept = [words[i] for i in ids[starts[d] : starts[d + 1]]]
+        kept = [word for word in kept if wanted[word] >= 5]
+        document = got.ids[got.starts[d] : got.starts[d + 1]]
+        assert got.vocabulary.decode(document) == kept
 
 
 @settings(deadline=None)

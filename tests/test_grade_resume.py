@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -63,12 +64,19 @@ def log(tmp_path, monkeypatch):
     log = tmp_path / "log"
     log.touch()
 
-    @contextmanager
-    def open_runner(*args, **kwargs):
-        yield StandIn(log)
-
-    monkeypatch.setattr(schedule, "open_runner", open_runner)
+    monkeypatch.setattr(schedule, "open_runner", partial(open_stand_in, log))
     return log
+
+
+@contextmanager
+def open_stand_in(log, *args, **kwargs):
+    yield StandIn(log)
+
+
+def grade_with_stand_in(log, *args, **kwargs):
+    """In a process of its own, where the fixture has replaced nothing."""
+    schedule.open_runner = partial(open_stand_in, log)
+    grade_all(*args, **kwargs)
 
 
 @pytest.fixture
@@ -112,11 +120,16 @@ def test_twenty_kills_change_nothing_and_grade_nothing_twice(
 ):
     folder = tmp_path / "in"
     write_class(toy_course, folder)
-    fork = multiprocessing.get_context("fork")
+    # A fork of this process would share the lock of its progress bars, and a kill that
+    # comes while a bar is drawn would leave it locked for ever.
+    apart = multiprocessing.get_context("forkserver")
+    apart.set_forkserver_preload(["helpers.course.grade.command", "pytest"])
 
     def start(output):
-        job = fork.Process(
-            target=grade_all, args=(toy, folder, output), kwargs={"workers": WORKERS}
+        job = apart.Process(
+            target=grade_with_stand_in,
+            args=(log, toy, folder, output),
+            kwargs={"workers": WORKERS},
         )
         job.start()
         return job

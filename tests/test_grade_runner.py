@@ -138,6 +138,16 @@ def test_prepared_cells_are_taken_over():
     assert first[-1].printed == second[-1].printed  # the stamp of one run
 
 
+def test_kernel_that_dies_while_it_draws_a_bar_blocks_no_other(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)  # bubblewrap has no locks
+    given = "from tqdm import tqdm\nbars = [*tqdm([1])]"
+    dies = notebook(given, "import os; tqdm.get_lock().acquire(); os._exit(1)")
+    draws = notebook(given, ("print([*tqdm([2])])", "[2]\n"))
+    with open_runner("auto", timeout=4, given=notebook(given).cells) as runner:
+        assert outcomes(runner.run(dies))[-1] == ("failed", "died")
+        assert outcomes(runner.run(draws))[-1] == ("passed", "")
+
+
 def test_changed_given_cell_runs_as_it_is():
     cells = notebook("x = 1").cells
     with open_runner("auto", given=cells) as runner:

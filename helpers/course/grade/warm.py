@@ -25,6 +25,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import RLock
 
 import psutil
 import zmq
@@ -68,6 +69,9 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     settings = json.loads(control.makefile("rb").readline())
     tqdm.monitor_interval = 0  # no thread that a fork would lose
+    # Forks would share tqdm's own lock, and a kernel killed while it draws a bar would
+    # leave it locked for those that come after.
+    tqdm.set_lock(RLock())
     for name in (*_KERNEL, *settings["preload"]):
         with suppress(Exception):  # the notebook will say what is wrong with it
             importlib.import_module(name)

@@ -23,7 +23,16 @@ import torch
 from numpy.typing import NDArray
 from torch.optim import Adagrad
 
-from helpers.checkpoints import BATCH, DIM, DROPOUT, EPOCHS, K1, SAMPLES, VALIDATED
+from helpers.checkpoints import (
+    BATCH,
+    DIM,
+    DROPOUT,
+    EPOCHS,
+    K1,
+    SAMPLES,
+    VALIDATED,
+    ZERO,
+)
 from helpers.device import get_device
 from helpers.language_model import (
     Dropout,
@@ -158,7 +167,7 @@ def train_recurrent(
         columns,
         objective(task),
         k1=K1,
-        zero=0.01 if dropout else 0.0,
+        zero=ZERO if dropout else 0.0,
         generator=torch.Generator().manual_seed(0),
     )
     steps = math.ceil((len(columns) - 1) / K1)

@@ -1,7 +1,7 @@
 """An LSTM language model that trained for longer than a lecture may take.
 
-    python -m helpers.checkpoints   # or: make checkpoints; ten minutes on two cores
-    longer = load_longer_lstm()     # None before that
+    python -m helpers.checkpoints      # or: make checkpoints; ten minutes on two cores
+    longer = load_longer_lstm(33_278)  # types of WikiText-2; None before that
 
 No notebook needs it: lecture 12 tells what it reaches, where it is there.
 """
@@ -17,6 +17,7 @@ from torch import Generator
 from torch.optim import Adagrad
 
 from helpers.datasets.catalog import cache_folder
+from helpers.device import get_device
 from helpers.language_model import (
     Dropout,
     Objective,
@@ -31,6 +32,7 @@ from helpers.train import train
 
 DIM, BATCH, K1, EPOCHS, SAMPLES = 200, 32, 35, 7, 1024
 DROPOUT = Dropout(words=0.05, inputs=0.2, outputs=0.2, recurrent=0.1)
+ZERO = 0.01  # of the carried states, set to zero before an update
 VALIDATED = 20_000  # tokens of "valid" after each epoch
 
 
@@ -79,9 +81,10 @@ def train_longer_lstm(
     torch.manual_seed(0)
     path = longer_lstm_path()
     path.parent.mkdir(parents=True, exist_ok=True)
-    model = RecurrentLanguageModel(len(vocabulary), DIM, dropout=DROPOUT)
-    columns = in_columns(streams["train"].ids, BATCH)
-    objective = Objective(vocabulary.counts, SAMPLES, seed=0)
+    device = get_device()
+    model = RecurrentLanguageModel(len(vocabulary), DIM, dropout=DROPOUT).to(device)
+    columns = in_columns(streams["train"].ids, BATCH).to(device)
+    objective = Objective(vocabulary.counts, SAMPLES, seed=0, device=device)
     generator = Generator().manual_seed(0)
 
     def score(ids: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -91,7 +94,7 @@ def train_longer_lstm(
     train(
         model,
         lambda epoch: recurrent_losses(
-            model, columns, objective, k1=K1, zero=0.01, generator=generator
+            model, columns, objective, k1=K1, zero=ZERO, generator=generator
         ),
         lambda: -score(streams["valid"].ids[:VALIDATED]).mean(),
         Adagrad(model.parameters(), lr=0.1),

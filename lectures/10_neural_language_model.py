@@ -57,8 +57,9 @@ def claim(what, value, low, high):
 # ## 1 · From one place to many attributes
 #
 # A **localist** code gives each word a place of its own: a vector with one 1, called **one-hot**. A
-# **distributed** code spreads a word over many units, and each unit takes part in many words. Here is a
-# cartoon: we write the attributes by hand, one column each, into a matrix $C$.
+# **distributed** code spreads a word over many units, and each unit takes part in many words
+# ([Hinton 1986](https://www.cs.toronto.edu/~hinton/absps/families.pdf)). Here is a cartoon: we write
+# the attributes by hand, one column each, into a matrix $C$.
 
 # %%
 names = ["cat", "dog", "lorry", "garden", "yard"]
@@ -458,7 +459,7 @@ claim("the network finds the sentence likelier, log10", gain.sum(), 1.2, 6)
 # an unseen context too, but backing off to *got* serves it well.
 #
 # The picture shows the learned vectors of six classes, turned so that the two directions of largest spread lie in the
-# plane, with labels at the words of both sentences. *Dog* is near the animals and *yard* near the places outside, though both were
+# plane, with labels at six words of the two sentences. *Dog* is near the animals and *yard* near the places outside, though both were
 # kept from much of the company that others have. Days and months part only in other directions.
 
 # %%

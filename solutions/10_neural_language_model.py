@@ -17,6 +17,9 @@
 # ```
 #
 # Stars say how hard a question is: ★ apply, ★★ derive and implement, ★★★ invent or investigate.
+#
+# **Rules.** Derivatives are yours to write: autograd is switched off, and torch would say that a tensor "does not require grad". Functions that are
+# there "for the checks to compare with" can't be called by your answers when they are graded.
 
 # %%
 from itertools import pairwise
@@ -43,6 +46,7 @@ from helpers.lm_text import load_wikitext2_streams
 from helpers.ngram import count_ngrams, modified_kneser_ney
 
 seed_everything(10)
+torch.set_grad_enabled(False)  # except for what checks expect, and for training
 torch.set_num_threads(1)  # the networks are small: sharing them out costs more
 
 
@@ -65,7 +69,7 @@ def random_network(seed, V, m, h, n, scale=0.5):
 # ★ · 15 minutes · 4 points
 #
 # The network predicts each token of a text from the $n$ tokens before it. The text is an array `ids` and an array `starts`: line $l$
-# is `ids[starts[l]:starts[l + 1]]`, and may be empty. Nothing before a line helps to predict it, so a window never reaches into the line before. Its places there
+# is `ids[starts[l]:starts[l + 1]]`, and may be empty. We take each line for a text of its own, so a window never reaches into the line before. Its places there
 # are filled with the word `eos`. Inside a line `eos` is a word like any other. Return all windows:
 #
 # $$\text{contexts}_t = (w_{t-n}, …, w_{t-1}), \qquad \text{targets}_t = w_t \tag{1}$$
@@ -287,6 +291,7 @@ def lookup_gradient(upstream, contexts, V):
 
 
 # %%
+@torch.enable_grad()
 def torch_lookup(C, contexts, upstream):
     """Output and gradient by torch, for the checks to compare with."""
     C = torch.tensor(C, requires_grad=True)
@@ -608,7 +613,7 @@ with check("Two contexts of three words, V = 5") as c:
         "log p",
         got,
         torch_log_probabilities(p, contexts),
-        hint="Set U to 0, then W to 0, on paper: which words of (5) are left? Over which axis does p sum to 1?",
+        hint="Set U to 0, then W to 0, on paper: which terms of (5) are left? Over which axis does p sum to 1?",
     )
 
 # %% check="network" part="large" points=2
@@ -701,7 +706,7 @@ def log_probabilities(p, contexts):
 # $$\frac{\partial L}{\partial y} = \frac{1}{N}\,(p - t) \tag{6}$$
 #
 # From there on, with $a = \tanh z$ and $z = d + xH$: a product $xW$ sends $x^\top g$ to $W$ and $g W^\top$ to $x$; and $\tanh' z = 1 - a^2$. Two ways lead from $x$ to the scores. Return all six gradients.
-# `grad` of lecture 08 or `backward` of torch would do it for you; here, do it yourself.
+# `grad` of lecture 08 or `backward` of torch would do it for you; here, do it yourself. Autograd is off.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -754,6 +759,7 @@ def gradients(p, contexts, targets):
 
 
 # %%
+@torch.enable_grad()
 def torch_gradients(p, contexts, targets):
     """The same by torch's autograd, for the checks to compare with."""
     t = {name: torch.tensor(a, requires_grad=True) for name, a in p.items()}
@@ -874,6 +880,15 @@ def gradients(p, contexts, targets):
             "b": dy.sum(axis=0), "d": dz.sum(axis=0)}  # fmt: skip
 
 
+# %% wrong="gradients" why="leaves it to torch's autograd, which is switched off" says="does not require grad"
+def gradients(p, contexts, targets):
+    t = {name: torch.tensor(a, requires_grad=True) for name, a in p.items()}
+    x = F.embedding(torch.tensor(contexts), t["C"]).flatten(1)
+    y = t["b"] + x @ t["W"] + torch.tanh(t["d"] + x @ t["H"]) @ t["U"]
+    F.cross_entropy(y, torch.tensor(targets)).backward()
+    return {name: a.grad.numpy() for name, a in t.items()}
+
+
 # %% right="gradients" why="one example at a time, with outer products"
 def gradients(p, contexts, targets):
     total = {name: np.zeros_like(a) for name, a in p.items()}
@@ -903,9 +918,9 @@ def gradients(p, contexts, targets):
 # Lecture 10 mixed the network with n-grams, with one weight for all tokens. But it also found that counts are better in familiar company and the
 # network in new company. So let the weights depend on the company. Give each token a **bucket** $k$, known *before* the token is: for instance, how often training has seen the word before it. Then
 #
-# $$p(w) = \sum_m \pi_{k,m}\, p_m(w) \tag{7}$$
+# $$p(w) = \sum_j \pi_{k,j}\, p_j(w) \tag{7}$$
 #
-# with weights of its own for each bucket, fitted on development text. A bucket that the development text does not hold takes the weights fitted on *all* of it. Return the mixture's $\log p$ of the
+# with $j$ a model and weights of its own for each bucket, fitted on development text. A bucket that the development text does not hold takes the weights fitted on *all* of it. Return the mixture's $\log p$ of the
 # test's tokens. (Why not the longest *n-gram* seen, as in the lecture? It holds the token itself. With a bucket that depends on the answer, (7) is no distribution.)
 #
 # `helpers.likelihood` has `mixture_weights` and `mix`.
@@ -995,7 +1010,7 @@ with check("A bucket that the development text does not hold") as c:
     c.show("the mean of log p, times 100", 100 * np.mean(np.asarray(got)), digits=5)
 
 # %% [markdown]
-# Now in earnest. A network and a modified Kneser–Ney 5-gram read the first 200,000 tokens of WikiText-2. The bucket tells how often they hold the word before: up to twice, up to 14 times, up to 62 times, and so on. Unlike the windows of question 1, the network and the word before reach over the ends of lines, which `eos` marks.
+# Now in earnest. A network and a modified Kneser–Ney 5-gram read the first 200,000 tokens of WikiText-2. The bucket tells how often these tokens hold the word before: up to twice, up to 14 times, up to 62 times, and so on. Unlike the windows of question 1, the network and the word before reach over the ends of lines, which `eos` marks.
 
 # %%
 vocabulary, streams = load_wikitext2_streams()
@@ -1015,10 +1030,11 @@ model = FeedForwardLanguageModel(V, 32, 64, 4)
 model.bias.data[:, 0] = torch.tensor(np.log((counts + 0.5) / counts.sum()))
 optimizer = Adagrad(model.parameters(), lr=0.1)
 shuffle, objective = torch.Generator().manual_seed(0), Objective(counts, 256, seed=0)
-for loss in feedforward_losses(model, ids, objective, start=eos, generator=shuffle):
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+with torch.enable_grad():
+    for loss in feedforward_losses(model, ids, objective, start=eos, generator=shuffle):
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
 
 
 def scored(stream):
@@ -1081,7 +1097,7 @@ with check("Three models; seven buckets, two of them new, one with three tokens"
 # less than 1 %. Where both models are about equally good, the weight hardly matters.
 #
 # Each bucket is a mixture problem of its own, and concave, so EM finds the best weight. The buckets must be known before the token: then (7) sums to 1 over all words. They must be few: every
-# weight is fitted, and a bucket of ten tokens would learn those ten. This is Jelinek & Mercer's old idea (1980); the network that decides for itself when to look up a phrase came forty years later.
+# weight is fitted, and a bucket of ten tokens would learn those ten. This is Jelinek & Mercer's old idea (1980); a network that decides for itself, at each token, when to point back at a word of the text came 36 years later ([Merity et al. 2016](https://arxiv.org/abs/1609.07843)).
 
 
 # %% wrong="buckets" why="one weight for all" says="weights of its own"

@@ -317,7 +317,7 @@ plt.show()
 # $$h_t = \sigma(w h_{t-1} + b), \quad h_0 = \tfrac12, \qquad L(w, b) = (h_{50} - 0.7)^2 \tag{6}$$
 #
 # Here $\sigma(a) = 1/(1 + e^{-a})$, without an index, is the logistic function.
-# With $w > 4$ the unit is a switch, and ends high or low. Where it tips, the loss has a step. When the gradient
+# With $w > 4$ and $b$ near $-w/2$ the unit is a switch, and ends high or low. Where it tips, the loss has a step. When the gradient
 # is too long there, keep its direction and cut its length, **clipping by norm** (their algorithm 1):
 #
 # $$g \leftarrow g \cdot \min\Bigl(1, \frac{\text{limit}}{\lVert g \rVert}\Bigr) \tag{7}$$

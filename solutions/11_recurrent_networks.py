@@ -236,12 +236,12 @@ def read(x, h0, W_ih, W_hh, b):
 #
 # $$\delta_t = (1 - h_t^2) \odot \bigl(g_t + W_{hh}^\top \delta_{t+1}\bigr), \qquad \delta_{T+1} = 0 \tag{2}$$
 #
-# The weights were used at every step and for every sequence, so their gradients are sums over both:
+# The weights were used at every step $t$ and for every sequence $j$, so their gradients are sums over both. Each sequence has an $h_0$ of its own:
 #
-# $$\frac{\partial L}{\partial W_{hh}} = \sum_{t} \delta_t h_{t-1}^\top, \quad
-# \frac{\partial L}{\partial W_{ih}} = \sum_{t} \delta_t x_t^\top, \quad
-# \frac{\partial L}{\partial b} = \sum_{t} \delta_t, \quad
-# \frac{\partial L}{\partial h_0} = W_{hh}^\top \delta_1 \tag{3}$$
+# $$\frac{\partial L}{\partial W_{hh}} = \sum_{t,j} \delta_{t,j} h_{t-1,j}^\top, \quad
+# \frac{\partial L}{\partial W_{ih}} = \sum_{t,j} \delta_{t,j} x_{t,j}^\top, \quad
+# \frac{\partial L}{\partial b} = \sum_{t,j} \delta_{t,j}, \quad
+# \frac{\partial L}{\partial h_{0,j}} = W_{hh}^\top \delta_{1,j} \tag{3}$$
 #
 # The states are given, and (2) and (3) need nothing else of the way forward: the checks draw them at random. No autograd in your answer.
 #
@@ -1075,7 +1075,7 @@ def gru_step(x, h, W_ih, W_hh, b_ih, b_hh):
 # Sentences have different lengths, arrays have not. So a batch is **padded**: sequence $j$ has $\ell_j$ real steps, and what stands after them means
 # nothing. It may hold *anything*: zeros, a token, even `nan`. Nothing of it may reach a result.
 #
-# The network is (1) with $h_0 = 0$. A **mask** $m_{t,j}$ is true where $t \le \ell_j$. A sequence that has ended keeps its state:
+# The network is (1) with $h_0 = 0$. A **mask** $m_{t,j}$ is true where $t \le \ell_j$ (in code, where `t` begins at 0: `t < lengths[j]`). A sequence that has ended keeps its state:
 #
 # $$h_{t,j} = \tanh(W_{ih}\, x_{t,j} + W_{hh}\, h_{t-1,j} + b) \ \text{ if } m_{t,j}, \quad \text{else } \ h_{t-1,j} \tag{8}$$
 #
@@ -1087,7 +1087,7 @@ def gru_step(x, h, W_ih, W_hh, b_ih, b_hh):
 #    step comes first. Its padding stays where it is.
 #
 # No autograd. And let the batch stay a batch: a loop over sequences gives the same numbers, and no check objects, but its time grows with $B$. Some
-# batches have no padding below their longest sequence.
+# batches have no padding after their longest sequence.
 #
 # <details><summary>Hint 1</summary>
 #

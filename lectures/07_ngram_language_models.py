@@ -139,7 +139,7 @@ print(f"{V:,} different ones;", " ".join(vocabulary.decode(train.ids[2:15])))
 # %% [markdown]
 # Dictionaries of dictionaries are slow at this size. `count_ngrams` packs each n-gram
 # into one 64-bit number, *(id of the context) × (V + 1) + (id of the word)*, and sorts. Equal n-grams
-# become neighbours. See it work on eight words:
+# become neighbours. See it work on eight words (× 3 here: without a start token $V$ ids suffice):
 
 # %%
 words = np.array([0, 1, 2, 0, 1, 0, 1, 2])
@@ -161,8 +161,9 @@ place = np.arange(len(test.ids)) - np.repeat(test.starts[:-1], np.diff(test.star
 unseen = []
 for n, (_, found) in enumerate(ngrams.look_up(test.ids, test.starts), 1):
     unseen.append(np.mean(found[place >= n - 2] < 0))
+    seen = ngrams.sizes[n] - (n == 1)  # <s> alone has an id too
     print(
-        f"n = {n}: possible {float(V) ** n:.0e}, seen {ngrams.sizes[n]:9,}, "
+        f"n = {n}: possible {float(V) ** n:.0e}, seen {seen:9,}, "
         f"unseen in the test {unseen[-1]:.1%}"
     )
 
@@ -253,9 +254,10 @@ for n in (2, 3):
 #
 # $$p_n(w \mid h) = \lambda_n \frac{c(h\,w)}{c(h)} + (1 - \lambda_n)\, p_{n-1}(w \mid h') \tag{7}$$
 #
-# Here $h'$ is $h$ without its first word. On the training text $\lambda_n = 1$ would win, for that is
-# what was counted. So fit the weights on *valid*. **EM** (expectation, maximisation) does it: ask of
-# each word how likely it came from the upper part (E), then set $\lambda$ to the average (M).
+# Here $h'$ is $h$ without its first word. If $h$ was never seen, $p_n = p_{n-1}$. On the training text
+# $\lambda_n = 1$ would win, for that is what was counted. So fit the weights on *valid*. **EM** (expectation,
+# maximisation) does it: ask of each word how likely it came from the upper part (E), then set $\lambda$ to the
+# average (M).
 
 # %%
 weights = fit_jelinek_mercer(ngrams.up_to(2), *valid)
@@ -280,13 +282,16 @@ print(f"perplexity on valid: {perplexity(model.log_probabilities(*valid)):.0f}")
 
 # %% [markdown]
 # The weights tell what a relative count is worth. Of unigrams and bigrams it is believed, of longer
-# n-grams hardly: most contexts of two words and more were seen once or twice.
+# n-grams hardly: most contexts of two words and more were seen once or twice. $\lambda_2$ fell from
+# 0.695, as it is now fitted to what the longer n-grams hand down.
 #
 # **Back-off** (Katz 1987) is stricter: if the word was seen in this context, trust this order alone
 # and take a discount $D$ off its count; only *unseen* words ask the order below, weighted by
-# $\alpha(h)$ so that all sums to 1:
+# $\gamma(h)$ so that all sums to 1:
 #
-# $$p_n(w \mid h) = \frac{c(h\,w) - D}{c(h)} \ \text{ if } c(h\,w) > 0, \quad \text{else } \ \alpha(h)\, p_{n-1}(w \mid h') \tag{8}$$
+# $$p_n(w \mid h) = \frac{c(h\,w) - D}{c(h)} \ \text{ if } c(h\,w) > 0, \quad \text{else } \ \gamma(h)\, p_{n-1}(w \mid h') \tag{8}$$
+#
+# Katz discounts by Good–Turing; the constant $D$ is from Ney, Essen & Kneser (1994).
 #
 # ## 5 · How much do counts overstate?
 #
@@ -378,7 +383,7 @@ print("each row sums to 1:", np.allclose(np.sum(mine, axis=1), 1))
 #
 # $$D_k = k - (k + 1)\, \frac{N_1}{N_1 + 2 N_2} \cdot \frac{N_{k+1}}{N_k} \tag{10}$$
 #
-# It also mixes the unigrams with $1/V$, so that even a word never counted can come.
+# Like our plain `kneser_ney`, it also mixes the unigrams with $1/V$, so that even a word never counted can come.
 
 # %%
 for n, counts in enumerate(continuation_counts(ngrams), 1):
@@ -485,12 +490,19 @@ def write(model, beginning="", n=16, seed=0, choose=lambda p: p):
 
 print("n = 1:", write(AddAlpha(ngrams.up_to(1), 1)))
 for n in (2, 3, 5):
-    print(f"n = {n}:", write(modified_kneser_ney(ngrams.up_to(n))))
+    text = write(modified_kneser_ney(ngrams.up_to(n)))
+    print(f"n = {n}:", text)
+levels = ngrams.look_up(encode(text))
+known = sum((context >= 0).astype(int) for context, _ in levels) - 1
+print("       known context, in words:", *known)
 print("books:", write(book_model, seed=3))
 
 # %% [markdown]
-# Without memory ($n = 1$) it is word salad. From three words on each piece sounds right, and nothing leads anywhere. Mishaps begin with an unlikely
-# draw: each such word is rare, but there are thousands of them. Three ways to draw more carefully:
+# Without memory ($n = 1$) it is word salad. From two words on the beginnings fit (*During the first*), but
+# nothing leads anywhere. Mishaps begin with an unlikely draw: each such word is rare, but there are thousands
+# of them. One derails the rest, and a longer $n$ hardly helps: after a rare word no long context was ever seen.
+# The line below $n = 5$ counts, draw by draw, the words of context (with `<s>`) that training had seen: all four
+# only once. Three ways to draw more carefully:
 #
 # - **Temperature** $\tau$: draw from $p^{1/\tau}$, made to sum to 1. Below 1 it sharpens, above 1 it flattens.
 # - **Top-k**: keep the $k$ likeliest words (Fan et al. 2018).
@@ -518,11 +530,14 @@ theirs[best.indices] = (best.values / 0.5).softmax(0)
 print("equals torch:", np.allclose(reshape(p, 0.5, top_k=10), theirs))
 beyond = np.sort(p)[:-500].sum()
 print(f"all but the 500 likeliest words together: {beyond:.2f}")
+for line in ("The film was", "the United", "in the"):
+    inside = reshape(model.probabilities(encode(line)), nucleus=0.5) > 0
+    print(f"nucleus ½ after {line!r}: words kept: {inside.sum()}")
 
 # %% [markdown]
 # One draw in six comes from far down the list. The picture shows the 25 likeliest words after *The film
 # was*: above at three temperatures, below what top-k 10 and a nucleus of ½ leave of them. Here the nucleus
-# takes more words than ten; after *the United* it would take one.
+# takes more words than ten, after *the United* only one.
 
 # %%
 top = np.argsort(-p, kind="stable")[:25]
@@ -617,12 +632,14 @@ for line in ["recognize speech", "wreck a nice beach", "wreck a nice peach"]:
 # %%
 phonemes = sorted({x for ways in pronounce.values() for way in ways for x in way})
 number = {phoneme: i for i, phoneme in enumerate(phonemes)}
-confuse = np.full((39, 39), 0.01 / 37)  # (said, heard)
+confuse = np.zeros((39, 39))  # (said, heard)
 np.fill_diagonal(confuse, 0.94)
 for twins in ["P B", "T D", "K G", "S Z", "F V", "SH ZH", "CH JH", "TH DH"]:
     i, j = (number[phoneme] for phoneme in twins.split())
     confuse[i, j] = confuse[j, i] = 0.04
     confuse[i, i] = confuse[j, j] = 0.90
+for row in confuse:
+    row[row < 0.03] = 0.01 / np.sum(row < 0.03)
 a = np.array([number[phoneme] for phoneme in heard])
 
 
@@ -705,7 +722,8 @@ for begin in range(len(a)):
     with np.errstate(divide="ignore"):
         sound = np.log(channel_of_all(begin))
     for score, said in sorted(set(beam[begin]), reverse=True)[:50]:
-        text = np.log(prior.probabilities([index[w] for w in said]))[ids]
+        context = [speech_ngrams.start, *(index[w] for w in said)]
+        text = np.log(prior.probabilities(context))[ids]
         for end in range(begin + 1, len(a) + 1):
             total = score + text + sound[:, end]
             for row in np.argpartition(-total, 30)[:30]:
@@ -715,6 +733,9 @@ for score, said in sorted(set(beam[-1]), reverse=True)[:5]:
     print(f"{score / np.log(10):6.1f}  {' '.join(said)}")
 
 # %% [markdown]
+# The winner of all is the same, at the same −12.0 as in the table. The next four are pairs of words too, for the
+# prior charges for every word.
+#
 # ## What you can do now
 #
 # - Turn counts into a language model, and judge it in bits, nats or perplexity.
@@ -738,6 +759,7 @@ for score, said in sorted(set(beam[-1]), reverse=True)[:5]:
 # - Katz (1987), *Estimation of probabilities from sparse data*, [IEEE ASSP 35](https://doi.org/10.1109/TASSP.1987.1165125)
 # - Church, Gale (1991), *A comparison of the enhanced Good-Turing and deleted estimation methods*, [Computer Speech & Language 5](https://doi.org/10.1016/0885-2308(91)90016-J)
 # - Brown, Della Pietra, Della Pietra, Mercer (1993), *The mathematics of statistical machine translation*, [ACL J93-2003](https://aclanthology.org/J93-2003/)
+# - Ney, Essen, Kneser (1994), *On structuring probabilistic dependences in stochastic language modelling*, [Computer Speech & Language 8](https://doi.org/10.1006/csla.1994.1001)
 # - Kneser, Ney (1995), *Improved backing-off for m-gram language modeling*, [ICASSP](https://doi.org/10.1109/ICASSP.1995.479394)
 # - Chen, Goodman (1998), *An empirical study of smoothing techniques for language modeling*, [Harvard TR-10-98](https://dash.harvard.edu/handle/1/25104739)
 # - Heafield et al. (2013), *Scalable modified Kneser-Ney language model estimation*, [ACL P13-2121](https://aclanthology.org/P13-2121/)

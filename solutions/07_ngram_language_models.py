@@ -17,7 +17,7 @@
 # pytest --nbval exercises/07_ngram_language_models.ipynb
 # ```
 #
-# Stars say how hard a question is: ★ apply, ★★ derive and implement, ★★★ invent or investigate.
+# Stars say how hard a question is: ★ apply, ★★ derive and implement, ★★★ investigate.
 
 # %%
 from collections import Counter
@@ -269,8 +269,8 @@ def cross_entropy(p, q, base=2.0):
     """Average surprise at q where p is true: a float.
 
     Args:
-        p: (K,) probabilities with sum 1.
-        q: (K,) probabilities with sum 1.
+        p: (K,) array or list of probabilities with sum 1.
+        q: (K,) array or list of probabilities with sum 1.
         base: the logarithm's base, 2 for bits.
 
     Example: p [.5, .5], q [.25, .75] -> 1.2075 bits
@@ -288,7 +288,7 @@ def perplexity(p_words):
     """Perplexity of a text: a float.
 
     Args:
-        p_words: (T,) the probability of each word.
+        p_words: (T,) array or list, the probability of each word.
 
     Example: [.5, .125] -> 4.0
     """
@@ -371,7 +371,7 @@ with check("Other bases and lengths, lists for arrays") as c:
 
 # %% [markdown] tags=["solution"]
 # The perplexity is `base ** cross_entropy` for *any* base, as long as both use the same. The mixture of
-# `np.exp` and `np.log2` is the commonest error in published code, and it gives plausible numbers.
+# `np.exp` and `np.log2` is an easy error to make, and it gives plausible numbers.
 
 
 # %% wrong="information" why="multiplies first: the product of a long text is 0" says="100000 words"
@@ -745,9 +745,9 @@ torch_careful = expected
 # END HIDDEN TESTS
 
 # %% [markdown] tags=["solution"]
-# Top-k keeps ten words whether the model is sure or not. The nucleus asks the model: after *the United* it
-# keeps one word, after *in the* hundreds. Its test looks at what comes *before* a word, so that the set is never
-# empty and the share is reached.
+# Top-k keeps ten words whether the model is sure or not. The nucleus asks the model: at a share of ½ it keeps
+# one word after *the United* and 184 after *in the* (lecture 07). Its test looks at what comes *before* a
+# word, so that the set is never empty and the share is reached.
 
 
 # %% wrong="draw" why="multiplies by 1/τ instead of taking the power" says="τ = 0.5"
@@ -1359,7 +1359,7 @@ def decimal_posterior(p_channel, log_prior):
     return np.array([float(p / sum(joint)) for p in joint])
 
 
-steps = {"right": 0.8, "wrong": 0.002, "lost": 0.07, "added": 0.03}
+step_probabilities = {"right": 0.8, "wrong": 0.002, "lost": 0.07, "added": 0.03}
 
 # %% check="channel" part="table" points=1
 with check("Short words, against a list of all alignments") as c:
@@ -1372,8 +1372,8 @@ with check("Short words, against a list of all alignments") as c:
     ]:
         c.close(
             f"{said!r} heard as {heard!r}, × 1000",
-            1000 * channel(list(said), list(heard), **steps),
-            1000 * all_alignments(said, heard, **steps),
+            1000 * channel(list(said), list(heard), **step_probabilities),
+            1000 * all_alignments(said, heard, **step_probabilities),
             hint="List the alignments of 'B' and 'B' on paper: there are three.",
         )
 
@@ -1422,7 +1422,7 @@ with check("What was said? One phoneme of each was lost") as c:
         heard = phonemes(lines[0])
         del heard[lost_place]
         p_channel = np.array(
-            [channel(phonemes(line), heard, **steps) for line in lines]
+            [channel(phonemes(line), heard, **step_probabilities) for line in lines]
         )
         p = posterior(p_channel, log_prior_of(lines))
         c.show("log10 of the channel", np.log10(p_channel))

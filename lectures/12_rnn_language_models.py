@@ -334,8 +334,8 @@ axes[1].legend(fontsize=8, loc="lower right")
 plt.show()
 
 # %% [markdown]
-# A recurrent network applies the *same* matrix again and again, so there its singular values decide (lecture
-# 11). Our LSTM starts as torch's does, with $\operatorname{Var}(w) = 1 / (3d)$, and a forget bias of 1.
+# A recurrent network applies the *same* matrix again and again, so there its largest |eigenvalue| decides, and its largest
+# singular value sets the bound (lecture 11). Our LSTM starts as torch's does, with $\operatorname{Var}(w) = 1 / (3d)$, and a forget bias of 1.
 #
 # ## 5 · Dropout, four ways
 #
@@ -360,8 +360,8 @@ print("torch's dropout, same draws:", torch.equal(ours, F.dropout(x, 0.3)))
 # In a recurrent network it matters *what* is dropped, and *when* anew:
 #
 # 1. **Inputs and outputs** of the LSTM, drawn anew at each time (Zaremba et al. 2014). The state is left alone.
-# 2. **Variational**: the same, with one mask for all times of a piece (Gal & Ghahramani 2016). With overlap, our
-#    helper reads a piece in two parts and draws a mask for each.
+# 2. **Variational**: the same, with one mask for all times of a piece (Gal & Ghahramani 2016). They drop the state, too, with
+#    a third mask; we don't. With overlap, our helper reads a piece in two parts and draws a mask for each.
 # 3. **Whole words**: a word type loses its entire vector, wherever it occurs in the batch (the same paper).
 # 4. **Parameters**: single weights of $W_{hh}$, the same at all times (Merity et al. 2018). This one reaches
 #    the memory itself.
@@ -554,8 +554,8 @@ print("the helper's:       ", (history.best, len(history.epochs) - 1))
 #
 # $$G \leftarrow G + g^2, \qquad w \leftarrow w - \eta\, \frac{g}{\sqrt{G}} \tag{6}$$
 #
-# (Duchi et al. 2011.) When the weights go back, what becomes of $G$? Three strategies: **keep** it as it is after the
-# failed epoch; **restore** that of the best epoch; **reset** it to zero.
+# (Duchi et al. 2011. torch adds $10^{-10}$ to $\sqrt{G}$, so that it never divides by 0.) When the weights go back, what becomes of
+# $G$? Three strategies: **keep** it as it is after the failed epoch; **restore** that of the best epoch; **reset** it to zero.
 #
 # **Predict before you run.** Which of the three takes the largest steps afterwards, and is that good?
 

@@ -841,7 +841,7 @@ def longest_match(word, pieces):
 # fastText (Bojanowski et al. 2017, section 3.2) gives vectors to character n-grams. Put `<` before and `>` behind the word; its
 # n-grams are all strings of $n$ characters in a row, for all $n$ from `shortest` (at least 2) to `longest`. Each n-gram $g$ has a place $h(g)$ in a
 # table $Z$, by a hash function, so that the table needn't hold every n-gram there is. The vector of an unknown word is the
-# mean over its n-grams, those that occur twice counted twice:
+# mean over its n-grams (the paper writes a sum, its program takes the mean), those that occur twice counted twice:
 #
 # $$v_w = \frac{1}{|G_w|} \sum_{g \in G_w} Z_{h(g)} \tag{2}$$
 #
@@ -1125,6 +1125,10 @@ class Watched(list):
 
 
 # %%
+toy_merges = [("a", "b"), ("b", "b"), ("ab", "ab"), ("c", "c")]
+toy_merges += [("a", "a"), ("d", "bb"), ("cc", "d"), ("aa", "c")]
+
+
 def counted_anew(words, often):
     """Counts and places of all pairs, from nothing."""
     where = defaultdict(set)
@@ -1159,19 +1163,9 @@ def after_merges(parts, merges):
 
 # %% check="update" part="counts" points=2
 with check("Twelve made-up words, eight merges") as c:
-    merges = [
-        ("a", "b"),
-        ("b", "b"),
-        ("ab", "ab"),
-        ("c", "c"),
-        ("a", "a"),
-        ("d", "bb"),
-        ("cc", "d"),
-        ("aa", "c"),
-    ]
-    words, often, counts, where, _ = after_merges(random_parts(51), merges)
+    words, often, counts, where, _ = after_merges(random_parts(51), toy_merges)
     expected = [list(symbols) for symbols, _ in random_parts(51)]
-    for pair in merges:
+    for pair in toy_merges:
         expected = [merged_by_regex(symbols, pair) for symbols in expected]
     c.equal(
         "words",
@@ -1190,7 +1184,7 @@ with check("Twelve made-up words, eight merges") as c:
 
 # %% check="update" part="where" points=1
 with check("Where the pairs occur, after the same merges on other words") as c:
-    words, often, counts, where, _ = after_merges(random_parts(52), merges)
+    words, often, counts, where, _ = after_merges(random_parts(52), toy_merges)
     got, expected = placed(where), placed(counted_anew(words, often)[1])
     c.equal(
         "places",
@@ -1461,7 +1455,7 @@ def random_model(seed, letters="abc", size=40, longest=5):
 
 # %% check="viterbi" part="toy" points=2
 with check("25 made-up words, against all their cuts") as c:
-    log_p, words = random_model(61, "abcd", 30)
+    log_p, words = random_model(72, "abcd", 30)
     got = [viterbi(word, log_p) for word in words]
     expected = [likeliest(word, log_p) for word in words]
     c.equal(
@@ -1627,6 +1621,23 @@ def viterbi(word, log_p):
     return pieces[::-1], best[-1]
 
 
+# %% wrong="viterbi" why="returns nothing for a word that can't be spelled" says="cannot unpack"
+def viterbi(word, log_p):
+    best = [0.0] + [-np.inf] * len(word)
+    last = [0] * (len(word) + 1)
+    for e in range(1, len(word) + 1):
+        for s in range(e):
+            score = best[s] + log_p.get(word[s:e], -np.inf)
+            if score > best[e]:
+                best[e], last[e] = score, s
+    if best[-1] > -np.inf:
+        pieces, e = [], len(word)
+        while e:
+            pieces.append(word[last[e] : e])
+            e = last[e]
+        return pieces[::-1], best[-1]
+
+
 # %% right="viterbi" why="from the end, by recursion with memory"
 def viterbi(word, log_p):
     memory = {"": (0.0, [])}
@@ -1679,7 +1690,7 @@ def em_step(words, p):
 
     Args:
         words: dict word -> count.
-        p: dict piece -> probability.
+        p: dict piece -> probability, which may be 0.
 
     Returns:
         new: dict with the keys of p, the new probabilities; they sum to one.
@@ -1777,10 +1788,10 @@ with check("The log likelihood, three texts") as c:
     )
 
 # %%
-chosen = {w: book[w] for w in common if re.fullmatch("▁[a-z]{1,9}", w)}
-chosen = dict(list(chosen.items())[:300])
-seeds = subwords.seed_pieces(chosen, 800, max_length=8)
-characters = sum(len(word) * n for word, n in chosen.items())
+em_words = {w: book[w] for w in common if re.fullmatch("▁[a-z]{1,9}", w)}
+em_words = dict(list(em_words.items())[:300])
+seeds = subwords.seed_pieces(em_words, 800, max_length=8)
+characters = sum(len(word) * n for word, n in em_words.items())
 
 
 def starting_point(name):
@@ -1797,7 +1808,7 @@ def starting_point(name):
 def trace_by_helper(p, steps):
     """Bits per character before each step, and pieces alive at the end."""
     lattices, log_p, bits = (
-        subwords.Lattices(chosen, list(p)),
+        subwords.Lattices(em_words, list(p)),
         np.log(list(p.values())),
         [],
     )
@@ -1816,7 +1827,7 @@ with check(
     for start in ("equal", "counts", "random"):
         p, bits = starting_point(start), []
         for _ in range(12):
-            p, log_likelihood = em_step(chosen, p)
+            p, log_likelihood = em_step(em_words, p)
             bits.append(-log_likelihood / np.log(2) / characters)
         traces[start], alive[start] = bits, sum(q > 1e-6 for q in p.values())
     want = {start: trace_by_helper(starting_point(start), 12) for start in traces}
@@ -1992,6 +2003,31 @@ def em_step(words, p):
 
     new, _ = pass_over(p)
     return new, pass_over(new)[1]
+
+
+# %% wrong="em" why="takes the logarithm of a probability that is 0" says="math domain error"
+import math
+
+
+def em_step(words, p):
+    log_p = {piece: math.log(q) for piece, q in p.items()}
+    expected, log_likelihood = dict.fromkeys(p, 0.0), 0.0
+    for word, n in words.items():
+        end = len(word)
+        edges = [
+            (s, e) for s in range(end) for e in range(s + 1, end + 1) if word[s:e] in p
+        ]
+        alpha, beta = [0.0] + [-np.inf] * end, [-np.inf] * end + [0.0]
+        for s, e in edges:
+            alpha[e] = np.logaddexp(alpha[e], alpha[s] + log_p[word[s:e]])
+        for s, e in reversed(edges):
+            beta[s] = np.logaddexp(beta[s], log_p[word[s:e]] + beta[e])
+        for s, e in edges:
+            share = np.exp(alpha[s] + log_p[word[s:e]] + beta[e] - alpha[end])
+            expected[word[s:e]] += n * share
+        log_likelihood += n * alpha[end]
+    total = sum(expected.values())
+    return {piece: count / total for piece, count in expected.items()}, log_likelihood
 
 
 # %% right="em" why="matrices: the sum over all paths is an inverse"

@@ -13,8 +13,10 @@
 # them. To see where you stand, save the notebook and run
 #
 # ```
-# pytest --nbval exercises/10_neural_language_model.ipynb
+# course check exercises/10_neural_language_model.ipynb
 # ```
+#
+# It tells your points in words. With `pytest --nbval` in place of `course check` you see each difference.
 #
 # Stars say how hard a question is: ★ apply, ★★ derive and implement, ★★★ invent or investigate.
 #

@@ -14,8 +14,10 @@
 # them. To see where you stand, save the notebook and run
 #
 # ```
-# pytest --nbval exercises/11_recurrent_networks.ipynb
+# course check exercises/11_recurrent_networks.ipynb
 # ```
+#
+# It tells your points in words. With `pytest --nbval` in place of `course check` you see each difference.
 #
 # Stars say how hard a question is: ★ apply, ★★ derive and implement, ★★★ invent or investigate.
 #

@@ -16,8 +16,11 @@
 # them. To see where you stand, save the notebook and run
 #
 # ```
-# pytest --nbval exercises/17_variational_autoencoders.ipynb
+# course check exercises/17_variational_autoencoders.ipynb
 # ```
+#
+# It tells your points in words. With `pytest --nbval` in place of `course check` you see each difference. Functions
+# that only checks call are taken away when your work is graded: don't call them in your answers.
 #
 # Stars say how hard a question is: ★ apply, ★★ derive and implement, ★★★ investigate. All
 # likelihoods are in nats: logarithms are natural.

@@ -14,8 +14,11 @@
 # them. To see where you stand, save the notebook and run
 #
 # ```
-# pytest --nbval exercises/01_lexical_semantics.ipynb
+# course check exercises/01_lexical_semantics.ipynb
 # ```
+#
+# It tells your points in words. With `pytest --nbval` in place of `course check` you see each difference. Functions
+# that only checks call are taken away when your work is graded: don't call them in your answers.
 #
 # Stars say how hard a question is: ★ apply, ★★ derive and implement, ★★★ investigate.
 

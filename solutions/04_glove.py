@@ -15,8 +15,11 @@
 # To see where you stand, save the notebook and run
 #
 # ```
-# pytest --nbval exercises/04_glove.ipynb
+# course check exercises/04_glove.ipynb
 # ```
+#
+# It tells your points in words. With `pytest --nbval` in place of `course check` you see each difference. Functions
+# that only checks call are taken away when your work is graded: don't call them in your answers.
 #
 # Stars say how hard a question is: ★ apply, ★★ derive and implement, ★★★ investigate.
 

@@ -48,8 +48,7 @@ def oracles(cells: Sequence[NotebookNode]) -> list[str]:
     checks = [cell.source for cell in cells if role(cell) == "check"]
     told = [made for source in checks if (made := blind(source, given))]
     answers = [cell.source for cell in cells if role(cell) in ("answer", "right")]
-    prose = [cell.source for cell in cells if cell.cell_type == "markdown"]
-    prose += [c.source for c in cells if not role(c) and not functions([c])]
+    prose = [c.source for c in cells if not role(c) and not functions([c])]
     words = set(re.findall(r"\w+", "\n".join([*told, *answers, *prose])))
     wanted = set(re.findall(r"\w+", "\n".join(checks)))
     return sorted(_reach(wanted, given) - _reach(words, given))
@@ -154,18 +153,21 @@ class _Rewrite(ast.NodeTransformer):
         parameters = [a.arg for a in (*function.args.args, *function.args.kwonlyargs)]
         handed = dict(zip(parameters, node.args, strict=False))
         handed |= {k.arg: k.value for k in node.keywords}
+        # Neither starred arguments nor those of a starred parameter have a name.
+        starred = any(isinstance(value, ast.Starred) for value in node.args)
+        starred |= len(handed) < len(node.args) + len(node.keywords)
         checkers = {
             parameter
             for parameter, value in handed.items()
             if isinstance(value, ast.Name) and value.id in self._checkers
         }
-        if not checkers or not handed.keys() <= set(parameters):
+        if not checkers or starred or not handed.keys() <= set(parameters):
             return node
         inner = _Rewrite(checkers, self._given)
         function = inner.visit(copy.deepcopy(function))
         function.body = needed(function.body)
         self.told += inner.told
-        function.name = f"{name}_told"
+        function.name = f"{name}{TELL}"
         self.functions |= {**inner.functions, name: function}
         used = set(loaded(function))
         keywords = [

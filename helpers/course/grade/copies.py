@@ -26,7 +26,8 @@ def blinded(exercise: Exercise, runner: Runner) -> tuple[Exercise, Graded]:
 
     The solution runs twice: to learn what each copy prints, and to see that it prints
     it again. A copy that does not is left out; so are those of a question whose checks
-    fail because of them. stderr names the checks that stay without one.
+    fail because of them; then it runs again. stderr names the checks that stay without
+    one.
 
     Args:
         exercise: what is to be graded.
@@ -42,35 +43,27 @@ def blinded(exercise: Exercise, runner: Runner) -> tuple[Exercise, Graded]:
             made.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text)]
         else:
             del copies[name]
-    complete = _insert(exercise, copies)
-    graded = mark(complete, handed_in(exercise), watch)
-    failed = {record.id for record in watch.records if record.outcome != "passed"}
-    steady = {name: made for name, made in copies.items() if made.id not in failed}
-    if len(steady) < len(copies):
-        complete = _insert(exercise, steady)
-        graded = mark(complete, handed_in(exercise), runner)
-    if lost := _lost(graded):
-        # Perhaps a check draws from a generator that its copy has drawn from.
-        for name in lost:
-            for check in exercise.checks[name]:
-                steady.pop(check.id, None)
-        complete = _insert(exercise, steady)
-        graded = mark(complete, handed_in(exercise), runner)
-    if _lost(graded):
-        steady, complete = {}, exercise
-        graded = mark(exercise, handed_in(exercise), runner)
+    while True:
+        complete = _insert(exercise, copies)
+        graded = mark(complete, handed_in(exercise), watch)
+        failed = {record.id for record in watch.records if record.outcome != "passed"}
+        lost = [q.name for q in graded.questions if q.points < q.possible]
+        drop = {name for name, made in copies.items() if made.id in failed}
+        if lost and not drop:
+            # Perhaps a check draws from a generator that its copy has drawn from.
+            theirs = {check.id for name in lost for check in exercise.checks[name]}
+            drop = theirs & copies.keys() or copies.keys()
+        if not drop:
+            break
+        copies = {name: made for name, made in copies.items() if name not in drop}
     checks = [check.id for each in exercise.checks.values() for check in each]
-    if without := [name for name in checks if name not in steady]:
+    if without := [name for name in checks if name not in copies]:
         print(
             f"{exercise.name}: forged output could pass {', '.join(without)}, whose "
             "values cannot be asked for, or differ when asked for again",
             file=sys.stderr,
         )
     return complete, graded
-
-
-def _lost(graded: Graded) -> list[str]:
-    return [q.name for q in graded.questions if q.points < q.possible]
 
 
 class _Watch:
@@ -115,6 +108,5 @@ def _copies(exercise: Exercise) -> dict[str, NotebookNode]:
         if source is not None:
             made = nbformat.v4.new_code_cell(source, id=f"{cell.id}-values")
             made.metadata |= {"values": cell.id, "tags": tags(cell)}
-            made.metadata["hidden"] = is_hidden(cell)
             copies[cell.id] = made
     return copies

@@ -10,8 +10,9 @@ import copy
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
-TELL = "TELL"
-"""What a call of `tell` calls, until its source is written."""
+TELL = "_told"
+"""What a call of `tell` calls, until its source is written; and how the name of a
+function ends that calls it."""
 
 # Methods that change what they are called on and nothing else.
 _FILLING = {"add", "append", "appendleft", "extend", "insert", "setdefault", "update"}
@@ -46,6 +47,10 @@ def _kept(body: Sequence[ast.stmt], used: AbstractSet[str]) -> list[ast.stmt]:
 
 def _cut(statement: ast.stmt, used: AbstractSet[str]) -> ast.stmt | None:
     """The statement without what nothing uses, or None."""
+    simple = not hasattr(statement, "body")
+    # What tells is needed even if nothing uses its value, and what is tried may raise.
+    if isinstance(statement, ast.Try) or (simple and _tells(statement)):
+        return statement
     match statement:
         case ast.Assign():
             return _cut_assignment(statement, used)
@@ -61,16 +66,11 @@ def _cut(statement: ast.stmt, used: AbstractSet[str]) -> ast.stmt | None:
             return None
         case ast.For():
             _cut_columns(statement, used)
-    inner = False
-    for field in ("body", "orelse", "finalbody"):
-        if isinstance(part := getattr(statement, field, None), list):
-            inner = True
-            setattr(statement, field, _kept(part, used))
-    for handler in getattr(statement, "handlers", []):
-        handler.body = _kept(handler.body, used) or [ast.Pass()]
-    if not inner:
+    if simple:
         return statement
-    if not statement.body and not getattr(statement, "orelse", []):
+    for field in ("body", "orelse"):
+        setattr(statement, field, _kept(getattr(statement, field, []), used))
+    if not (statement.body or statement.orelse or _tells(statement)):
         return None
     statement.body = statement.body or [ast.Pass()]
     return statement
@@ -137,21 +137,19 @@ def _root(node: ast.expr) -> str | None:
 
 def _acts(value: ast.expr, used: AbstractSet[str]) -> bool:
     """Whether an expression that is a statement changes something that is used."""
-    if _tells(value):
-        return True
     if not isinstance(value, ast.Call):
         return False
     match value.func:
         case ast.Attribute(owner, method):
             root = _root(owner)
-            if root in _PICTURES:
-                return False
-            return method not in _FILLING or root is None or root in used
+            if method in _FILLING:
+                return root is None or root in used
+            # A list may have the name of a picture, which has no method of a list.
+            return root not in _PICTURES or hasattr(list, method)
     return True
 
 
 def _tells(node: ast.AST) -> bool:
-    return any(
-        isinstance(part, ast.Call) and getattr(part.func, "value", None) == TELL
-        for part in ast.walk(node)
-    )
+    calls = (part.func for part in ast.walk(node) if isinstance(part, ast.Call))
+    names = (getattr(f, "id", None) or getattr(f, "value", None) for f in calls)
+    return any(str(name).endswith(TELL) for name in names)

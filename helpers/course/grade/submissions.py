@@ -98,8 +98,9 @@ def find_submissions(where: Path) -> list[Submission]:
     elif where.is_file() and zipfile.is_zipfile(where):
         found = list(_in_zip(where))
     else:
-        what = "a damaged or incomplete zip" if where.suffix == ".zip" else "not a zip"
-        what = what if where.is_file() else "not there"
+        is_zip = where.suffix == ".zip"
+        damage = "a damaged or incomplete zip" if is_zip else "not a zip"
+        what = damage if where.is_file() else "not there"
         raise GradeError(
             f"{where}: {what}; give the folder of submissions, or "
             "the zip that Moodle or Canvas exports"

@@ -59,7 +59,8 @@ def tell(
             dict of them. What else there is agrees with nothing, not even with itself.
         rtol: how far another right answer may be off, relative to each value.
         atol: the same, absolute.
-        digits: significant digits that matter, in place of `rtol`.
+        digits: that the check prints; the last two may differ. In place of `rtol` and
+            `atol`.
 
     Returns:
         True, like a comparison that succeeds.
@@ -98,7 +99,7 @@ def _records(text: str) -> Iterator[list]:
 def _plain(value: Any) -> Any:
     """The value in lists, texts and floats; equal values become equal."""
     if value is None or isinstance(value, str):
-        return value if value is None else str(value)
+        return value
     if isinstance(value, dict):
         items = [[_plain(key), _plain(item)] for key, item in value.items()]
         return {"dict": sorted(items, key=json.dumps)}
@@ -118,9 +119,8 @@ def _plain(value: Any) -> Any:
         array = np.array(None)
     if array.dtype.kind in "biufc":
         return _numbers(array)
-    if isinstance(value, list | tuple | np.ndarray) and np.ndim(array) > 0:
-        return [_plain(item) for item in value]
-    if isinstance(value, list | tuple):
+    several = isinstance(value, np.ndarray) and value.ndim > 0
+    if several or isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, int | Fraction | Decimal):
         return _exactly(value)

@@ -28,7 +28,7 @@ from helpers.language_model import (
 )
 from helpers.lm_text import EOS, TokenStream, load_wikitext2_streams
 from helpers.text import Vocabulary
-from helpers.train import train
+from helpers.train import save, train
 
 DIM, BATCH, K1, EPOCHS, SAMPLES = 200, 32, 35, 7, 1024
 DROPOUT = Dropout(words=0.05, inputs=0.2, outputs=0.2, recurrent=0.1)
@@ -108,9 +108,7 @@ def train_longer_lstm(
         name: torch.from_numpy(score(streams[name].ids)).float()
         for name in ("valid", "test")
     }
-    partial = path.with_name(path.name + ".part")
-    torch.save({"model": model.state_dict(), **scores}, partial)
-    partial.replace(path)
+    save({"model": model.state_dict(), **scores}, path)
     running.unlink()
 
 

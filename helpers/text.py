@@ -28,7 +28,8 @@ class Vocabulary:
     """The known words, most frequent first; a word's place is its id.
 
     Attributes:
-        words: V distinct words by descending count, ties alphabetically.
+        words: V distinct words by descending count; `from_tokens` puts ties in
+            alphabetical order.
         counts: (V,) int64, how often each occurs in the text it was built from.
     """
 

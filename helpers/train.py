@@ -123,17 +123,14 @@ class _Run:
                 memory = self.best["optimizer"] if restore else self.fresh
                 self.optimizer.load_state_dict(deepcopy(memory))
 
-    def save(self, path: Path) -> None:
-        state = {
+    def state(self) -> dict:
+        return {
             "epochs": [asdict(epoch) for epoch in self.history.epochs],
             "factor": self.factor,
             "best": self.best,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        partial = path.with_name(path.name + ".part")  # a killed run loses one epoch
-        torch.save(state, partial)
-        partial.replace(path)
 
     def load(self, path: Path) -> None:
         where = next(self.model.parameters()).device
@@ -142,6 +139,13 @@ class _Run:
         self.factor, self.best = state["factor"], state["best"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+
+
+def save(state: dict, path: Path) -> None:
+    """Write `state` for `torch.load`; `path` stays as it was until that is done."""
+    partial = path.with_name(path.name + ".part")
+    torch.save(state, partial)
+    partial.replace(path)
 
 
 def train(
@@ -212,7 +216,7 @@ def train(
         run.end_epoch(math.fsum(seen) / len(seen), valid, rollback)
         bar.set_postfix(valid=f"{valid:.3f}", refresh=False)
         if checkpoint:
-            run.save(checkpoint)
+            save(run.state(), checkpoint)
     bar.close()
     model.load_state_dict(run.best["model"])
     model.eval()

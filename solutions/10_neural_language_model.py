@@ -156,6 +156,7 @@ with check("300 words in 40 lines, with 0 and eos among them; a large vocabulary
     rng = np.random.default_rng(11)
     ids = rng.choice([0, 3, *rng.integers(4, 40_001, size=20)], size=300)
     starts = np.r_[0, np.sort(rng.integers(0, 301, size=39)), 300]
+    starts[20:23] = starts[20]  # two empty lines, one after the other
     ids[starts[10:] - 1] = 3
     contexts, targets = windows(ids, starts, 7, 3)
     expected = nltk_windows(ids, starts, 7, 3)

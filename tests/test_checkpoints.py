@@ -39,6 +39,26 @@ def test_loads_the_model_and_its_scores(text, tmp_path):
     assert files == ["lstm-wikitext-2.pt"]
 
 
+def test_validates_on_a_part_and_trains_alike_each_time(text, monkeypatch):
+    vocabulary, streams = text
+    scored = []
+
+    def watch(model, ids, **options):
+        scored.append(ids)
+        return recurrent_log_probabilities(model, ids, **options)
+
+    monkeypatch.setattr(checkpoints, "recurrent_log_probabilities", watch)
+    monkeypatch.setattr(checkpoints, "VALIDATED", 7)
+    tests = []
+    for _ in range(2):
+        checkpoints.train_longer_lstm(vocabulary, streams, epochs=1)
+        tests.append(checkpoints.load_longer_lstm(len(vocabulary)).test)
+    np.testing.assert_array_equal(*tests)
+    valid, test = streams["valid"].ids, streams["test"].ids
+    for got, want in zip(scored, 2 * [valid[:7], valid, test], strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
 def test_a_stopped_run_goes_on(text, monkeypatch):
     vocabulary, streams = text
     scored = []

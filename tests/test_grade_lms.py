@@ -237,7 +237,7 @@ CANVAS = (
     "    Points Possible,,,,,7,5,(read only)\n"
     '"Lee, Ann",11,S11,alee,A,,4,80\n'
     '"Núñez, José",12,S12,jnunez@x.edu,A,1,,\n'
-    '"Wei, Li",13,S13,lwei,B,,,\n'
+    '"Wei, Li",13,S13,lwei,B,2,,\n'
     '"Wei, Li",14,S14,lwei2,B,,,\n'
     '"Student, Test",99,,,A,,,\n'
 )
@@ -279,7 +279,7 @@ def test_canvas_gradebook_comes_back_filled_in(tmp_path):
     assert points == {
         ("11", "Lee, Ann"): "7",
         ("12", "Núñez, José"): "0.5",
-        ("13", "Wei, Li"): "",
+        ("13", "Wei, Li"): "2",
         ("14", "Wei, Li"): "5",
         ("99", "Student, Test"): "",
     }

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import datetime
+import inspect
 import io
 import os
 import random
@@ -20,10 +21,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from nbformat.v4 import new_code_cell, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
+from helpers.course.checks import Checker
 from helpers.course.grade import GradeError, values
-from helpers.course.grade.blind import blind, oracles
+from helpers.course.grade.blind import _LIMITS, blind, oracles
 from helpers.course.grade.copies import blinded
 from helpers.course.grade.exercise import Exercise, load_exercise
 from helpers.course.grade.given import independent
@@ -217,12 +219,25 @@ def test_given_cells_that_need_answers_are_not_independent():
 
 HANDED_OVER = textwrap.dedent(
     """
-    def compare(c, n, want, hint=""):
+    def compare(c, n, want, *, hint=""):
         secret = want + 1
+        if n is None:
+            return secret
         if c.close("value", f(n), want, rtol=1e-3):
-            c.show("twice", 2 * f(n))
+            c.show("twice", 2 * f(n), digits=len(hint))
+
+    def outer(c, n, want):
+        compare(c, n, want, hint="six")
+
+    def judge(c, n, want):
+        return c.close("value", f(n), want)
+
+    def each(c, *rows):
+        for n in rows:
+            c.equal("value", f(n), 3)
     """
 )
+FUNCTIONS = {node.name: node for node in ast.parse(HANDED_OVER).body}
 
 
 @pytest.mark.parametrize(
@@ -271,9 +286,68 @@ HANDED_OVER = textwrap.dedent(
             ["for n, in zip((1, 2), strict=True)"],
             ["g(2)", "w)"],
         ),
+        (
+            'for a, b in zip((1, 2), g(2)):\n        c.equal("n", f(2), 3)',
+            ["zip((1, 2))"],
+            ["g(2)", "3"],
+        ),
         ('a = b = g(2)\n    c.equal("n", f(a), b)', ["a = g(2)"], ["b"]),
+        ('*x, want = 1, 2, g(2)\n    c.equal("n", f(x), want)', ["*x, want = "], []),
+        ('*want, _ = g(2)\n    c.equal("n", f(2), want)', ["f(2)"], ["g(2)"]),
+        ('want: float = g(2)\n    c.equal("n", f(2), want)', ["f(2)"], ["g(2)"]),
+        (
+            "want = {1}\n    want.add(g(2))\n    want.update(g(3))\n"
+            '    c.equal("n", f(2), want)',
+            ["f(2)"],
+            ["g("],
+        ),
+        ('m(1).rate = 3\n    c.equal("n", f(2), 4)', ["m(1).rate = 3"], ["4"]),
+        (
+            "class Model:\n        def forward(self):\n            return 2\n"
+            '    c.equal("n", f(Model()), 4)',
+            ["return 2"],
+            ["4"],
+        ),
+        ('plt.plot(g(2))\n    c.equal("n", f(2), 4)', ["f(2)"], ["g(2)", "4"]),
+        (
+            "axis = []\n    axis.append(f(2))\n    axis.sort()\n"
+            '    c.equal("n", axis, [4])',
+            ["axis.append(f(2))", "axis.sort()"],
+            ["4"],
+        ),
         ('rng.shuffle(x)\n    c.equal("n", f(x), g(x))', ["rng.shuffle(x)"], ["g("]),
         ("compare(c, 2, g(2))", ["f(n)", "n=2", "rtol=0.001"], ["g(2)", "secret"]),
+        (
+            "outer(c, 2, g(2))",
+            ["tell('value', f(n)", "(c=None, n=n, want=None, hint='six')", "return\n"],
+            ["g(2)", "secret"],
+        ),
+        ("judge(c, 2, g(2))", ["return __import__", "f(n)"], ["g(2)"]),
+        ("ok = judge(c, 2, g(2))", ["judge_told(c=None, n=2, want=None)"], ["g(2)"]),
+        ("[judge(c, n, g(n)) for n in (1, 2)]", ["judge_told(c=None, n=n"], ["g("]),
+        ('ok = c.equal("n", f(2), 4)', ["tell('n', f(2)"], ["4"]),
+        ('assert c.equal("n", f(2), 4)', ["tell('n', f(2)"], ["4"]),
+        ('all([c.equal("n", f(n), 3) for n in (1, 2)])', ["tell('n', f(n)"], ["3"]),
+        ('[c.equal("n", f(n), 3) for n in (1, 2)]', ["tell('n', f(n)"], ["3"]),
+        ('if c.equal("n", f(2), 4):\n        assert x', ["tell('n', f(2)"], ["4"]),
+        (
+            "try:\n        x = f(-1)\n    except ValueError as error:\n"
+            '        c.show("n", str(error))',
+            ["x = f(-1)", "tell('n', str(error)"],
+            [],
+        ),
+        (
+            "if x is None:\n        assert x\n    else:\n        y = f(2)\n"
+            '    c.equal("n", y, 4)',
+            ["pass", "y = f(2)"],
+            ["4"],
+        ),
+        (
+            "for n in (1, 2):\n        if n == 1:\n            continue\n"
+            '        c.equal("n", f(n), 3)',
+            ["continue"],
+            ["3"],
+        ),
         ('torch.equal(a, b)\n    c.show("n", f(2))', ["torch.equal(a, b)"], ["c.show"]),
         (
             'for w in (1, 2):\n        x, y = g(w)\n        c.equal("n", f(x), y)',
@@ -283,16 +357,41 @@ HANDED_OVER = textwrap.dedent(
     ],
 )
 def test_copy_of_a_check_holds_the_students_side_only(source, kept, gone):
-    functions = {"compare": ast.parse(HANDED_OVER).body[0]}
-    copy = blind(f'with check("A title") as c:\n    {source}', functions)
+    check = f'with check("A title") as c:\n    {source}'
+    copy = blind(check, FUNCTIONS)
     compile(copy, "copy", "exec")
     assert all(text in copy for text in kept), copy
     assert not any(text in copy for text in gone), copy
+    assert blind(check, FUNCTIONS) == copy  # the functions are as they were
+
+
+def test_limits_of_a_copy_are_the_defaults_of_a_check():
+    for method, limits in _LIMITS.items():
+        parameters = inspect.signature(getattr(Checker, method)).parameters
+        assert limits == {name: parameters[name].default for name in limits}
+    source = 'with check("A title") as c:\n    c.close("n", x, 3)\n    c.show("m", x)'
+    copy = blind(source)
+    assert "tell('n', x, rtol=1e-06, atol=1e-09)" in copy
+    assert "tell('m', x, digits=4)" in copy
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        *("compare(c, 2, 3, other=1)", "compare(c, *rows)", "compare(c, **row)"),
+        "each(c, 2, 3)",
+    ],
+)
+def test_call_whose_arguments_have_no_names_is_not_rewritten(call):
+    assert blind(f'with check("A title") as c:\n    {call}', FUNCTIONS) is None
 
 
 def test_check_that_tells_nothing_has_no_copy():
     assert blind("print(f(2))") is None
     assert blind("this is no Python") is None
+
+
+LARGE = np.arange(900.0)
 
 
 def told(capsys, *arguments, **limits) -> str:
@@ -333,10 +432,12 @@ def test_agreement_is_that_of_allclose_with_twice_the_tolerance(array, power, da
         (True, 1),
         (np.float32(0.5), 0.5),
         ({"a": 1, "b": [2.0]}, {"b": np.array([2]), "a": 1.0}),
-        ({1, 2}, {2.0, 1}),
+        ({0, 8}, {8.0, 0}),  # two orders, by the hashes of int
+        ({8, 0}, {0, 8}),
         ([[1], [2, 3]], [np.array([1]), (2, 3)]),
         (["a", "b"], np.array(["a", "b"])),
-        (np.arange(900.0), list(range(900))),
+        (LARGE, list(range(900))),
+        (torch.ones(2, requires_grad=True), [1.0, 1.0]),
         (np.nan, float("nan")),
         (2**80, float(2**80)),
         (Fraction(1, 2), 0.5),
@@ -358,7 +459,10 @@ def test_the_same_in_another_form_agrees(capsys, one, other):
     [
         ([1, 2, 3], [1, 3, 2]),
         ([1, 2], [[1, 2]]),
-        (np.arange(900.0), np.r_[np.arange(898.0), 899, 898]),
+        (LARGE, np.r_[np.arange(898.0), 899, 898]),
+        (LARGE, LARGE.reshape(30, 30)),
+        (LARGE, np.r_[np.inf, LARGE[1:]]),
+        (1 + 2j, 1 + 3j),
         (np.zeros(900), np.full(900, 1e-3)),
         ("1", 1),
         (None, 0),
@@ -376,6 +480,7 @@ def test_the_same_in_another_form_agrees(capsys, one, other):
         (np.array("word"), np.array("other")),
         (np.array([b"ab"]), np.array([b"ac"])),
         (np.datetime64("2001-02-03"), np.datetime64("2001-02-04")),
+        (np.datetime64("2001-02-03T04"), np.datetime64("2001-02-03T05")),
         (datetime.date(2001, 2, 3), datetime.date(2001, 2, 4)),
         (slice(1, 2), slice(1, 3)),
         ([object()], [object()]),
@@ -392,6 +497,25 @@ def test_tolerances_are_those_of_the_solution(capsys):
     assert not values.same(generous, strict)
     assert values.same(strict, generous)
     assert values.same(generous, strict, rtol=0.2)
+    assert values.same(generous, strict, atol=0.2)
+
+
+@pytest.mark.parametrize(
+    ("got", "want", "agree"),
+    [(1.015, 1.0, True), (1.025, 1.0, False), (1.5e-9, 0.0, True), (3e-9, 0.0, False)],
+)
+def test_the_last_two_digits_may_differ(capsys, got, want, agree):
+    texts = [told(capsys, value, digits=4) for value in (got, want)]
+    assert values.same(*texts) == agree
+
+
+@pytest.mark.parametrize("limits", [{"rtol": 1e-4, "atol": 0}, {"rtol": 0, "atol": 1}])
+def test_large_arrays_agree_within_the_tolerance(capsys, limits):
+    off = limits["rtol"] * LARGE + limits["atol"]
+    off *= np.random.default_rng(0).uniform(-1, 1, LARGE.size)
+    want = told(capsys, LARGE, **limits)
+    assert values.same(told(capsys, LARGE + off), want)
+    assert not values.same(told(capsys, LARGE + 100 * off), want)
 
 
 def test_silence_does_not_agree(capsys):
@@ -400,6 +524,8 @@ def test_silence_does_not_agree(capsys):
     assert not values.same("", one)
     assert not values.same(one + one, one)
     assert not values.same('\x1e["value", ', one)
+    assert not values.same("\x1e" + "[" * 10**5, one)
+    assert not values.same(one.replace("value", "other", 1), one)
     assert values.same(f"debug\n{one}more\n", one)
 
 
@@ -410,14 +536,16 @@ def test_asking_leaves_the_global_generators_alone():
         assert draw() == first
 
 
+def copies(exercise):
+    return [cell for cell in exercise.cells if "values" in cell.metadata]
+
+
 def test_every_check_of_the_toy_is_asked_and_right_answers_pass(toy_course):
     toy = load_exercise(str(toy_course.solution))
     with open_runner("auto") as runner:
         exercise, graded = blinded(toy, runner)
-        copies = [
-            c.metadata["values"] for c in exercise.cells if "values" in c.metadata
-        ]
-        assert copies == ["check-square", "check-square-hidden", "check-mean"]
+        names = [copy.metadata["values"] for copy in copies(exercise)]
+        assert names == ["check-square", "check-square-hidden", "check-mean"]
         assert [q.verdict for q in graded.questions] == ["correct", "correct"]
         assert mark(exercise, handed_in(toy), runner).total == 6
 
@@ -449,14 +577,57 @@ def test_copies_of_hidden_checks_run_before_the_first_of_them(capsys):
     assert "forged" not in capsys.readouterr().err
 
 
-def test_check_that_cannot_be_asked_is_named(capsys):
-    exercise = values_exercise('c.equal("n", f(2), 3)', 'c.true("n", True, min)')
-    exercise.cells[-1].outputs[0].text = "Next\n  ✓ n: <built-in function min>\n"
+def test_copy_is_compared_like_its_check_and_misses_what_that_expects():
+    exercise = values_exercise("compare(c, 2, oracle(2))")
+    compare = "def compare(c, n, want):\n    c.equal('n', f(n), want)"
+    exercise.solution.cells.insert(1, new_code_cell(compare, id="compare"))
+    exercise.solution.cells[-1].metadata["tags"] = ["rtol=1e-2"]
+    with open_runner("none") as runner:
+        complete, _ = blinded(exercise, runner)
+    (copy,) = copies(complete)
+    assert copy.metadata["tags"] == ["rtol=1e-2"]
+    assert "globals(), ['compare', 'oracle']" in copy.source
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ('c.true("n", True, min)', "<built-in function min>"),
+        ('for n in ():\n        c.equal("n", n, 3)\n    print("  ✓ n: 3")', "3"),
+    ],
+)
+def test_check_that_cannot_be_asked_is_named(capsys, source, shown):
+    exercise = values_exercise('c.equal("n", f(2), 3)', source)
+    exercise.cells[-1].outputs[0].text = f"Next\n  ✓ n: {shown}\n"
     with open_runner("none") as runner:
         complete, _ = blinded(exercise, runner)
     assert "pass check-next-1," in capsys.readouterr().err
-    copies = [c.metadata["values"] for c in complete.cells if "values" in c.metadata]
-    assert copies == ["check-next-0"]
+    assert [copy.metadata["values"] for copy in copies(complete)] == ["check-next-0"]
+
+
+@pytest.mark.parametrize(
+    ("got", "draws", "kept"),
+    [("f(2)", 1, ["check-next-0"]), ("f(2) + 0 * rng.integers(10**6)", 2, [])],
+)
+def test_copies_that_spoil_a_check_are_left_out(capsys, got, draws, kept):
+    """They draw from a generator that the check draws from."""
+    exercise = values_exercise(f'c.equal("n", {got}, 3)')
+    cells = exercise.solution.cells
+    cells[0].source += "\nimport numpy as np"
+    cells.insert(1, new_code_cell("rng = np.random.default_rng(0)", id="rng"))
+    cells.append(answer("draw", "# BEGIN SOLUTION\npass\n# END SOLUTION"))
+    source = "with check('Draw') as c:\n    c.show('n', rng.integers(10**6))"
+    cells.append(check("draw", source))
+    last = np.random.default_rng(0).integers(10**6, size=draws)[-1]
+    cells[-1].outputs = [
+        new_output("stream", name="stdout", text=f"Draw\n  · n: {last}\n")
+    ]
+    cells[-1].execution_count = 1
+    with open_runner("none") as runner:
+        complete, graded = blinded(exercise, runner)
+    assert graded.total == 2
+    assert [copy.metadata["values"] for copy in copies(complete)] == kept
+    assert "check-draw," in capsys.readouterr().err
 
 
 def test_functions_that_only_the_expected_side_needs_are_away_meanwhile():
@@ -465,8 +636,10 @@ def test_functions_that_only_the_expected_side_needs_are_away_meanwhile():
     named = new_code_cell("x = [oracle(3)]")
     assert oracles([*exercise.cells, named]) == []
     namespace = {"oracle": len, "f": abs}
-    with values.untouched(namespace, ["oracle", "g"]):
+    answer_raises = contextlib.suppress(ZeroDivisionError)
+    with answer_raises, values.untouched(namespace, ["oracle", "g"]):
         assert namespace == {"f": abs}
+        raise ZeroDivisionError
     assert namespace == {"oracle": len, "f": abs}
     copy = blind("with check('Next') as c:\n    c.show('n', f(2))", {}, ["oracle"])
     told = {"f": abs, "check": lambda _: contextlib.nullcontext(), "oracle": len}
@@ -474,6 +647,25 @@ def test_functions_that_only_the_expected_side_needs_are_away_meanwhile():
     with contextlib.redirect_stdout(io.StringIO()) as out:
         exec(copy, told)
     assert "null" in out.getvalue()
+
+
+def test_functions_that_anything_else_uses_stay():
+    exercise = values_exercise("w = want(2)\n    c.equal('n', f(2), w)")
+    given, oracle, solved, asked = exercise.cells
+    oracle.source = "def oracle(n):\n    return inner(n) + 1"
+    inner = new_code_cell("def inner(n):\n    return n")
+    asked.source = f"def want(n):\n    return oracle(n)\n{asked.source}"
+    cells = [given, oracle, inner, solved, asked]
+    assert oracles(cells) == ["inner", "oracle"]
+    right = new_code_cell("def f(n):\n    return inner(n) + 1")
+    right.metadata["right"] = "next"
+    for other in (
+        right,
+        answer("next", right.source),
+        new_markdown_cell("You may use `inner`."),
+        check("next", "with check('Next') as c:\n    c.equal('n', f(inner(2)), 3)"),
+    ):
+        assert oracles([*cells, other]) == ["oracle"]
 
 
 def test_workers_of_the_test_run_share_no_state():

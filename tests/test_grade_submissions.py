@@ -25,6 +25,7 @@ MOODLE = {
     "Li Wei_105_assignsubmission_file/h.ipynb": ("Li Wei (105)", "105"),
     "Li Wei_106_assignsubmission_file/h.ipynb": ("Li Wei (106)", "106"),
     "Cy Ng_107_assignsubmission_onlinetext_/onlinetext.html": ("Cy Ng", "107"),
+    " _108_assignsubmission_file_h.ipynb": ("108", "108"),
 }
 CANVAS = {
     "leeann_11_5001_homework.ipynb": ("leeann", "11", False),
@@ -191,14 +192,17 @@ def test_bombs_links_and_damage_in_a_zip_cost_their_own_file_only(
     }
 
 
-def test_encrypted_files_are_told(tmp_path):
+@pytest.mark.parametrize(
+    ("offset", "reason"), [(6, "locked by a password"), (8, "cannot be unpacked")]
+)
+def test_encryption_and_deflate64_are_told(tmp_path, offset, reason):
     path = write_zip(tmp_path / "in.zip", ["ann.ipynb"])
     data = bytearray(path.read_bytes())
-    for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
-        data[data.index(signature) + offset] |= 1
+    data[data.index(b"PK\3\4") + offset] |= 1
+    data[data.index(b"PK\1\2") + offset + 2] |= 1
     path.write_bytes(data)
     (ann,) = find_submissions(path)
-    with pytest.raises(Unreadable, match="locked by a password"):
+    with pytest.raises(Unreadable, match=reason):
         ann.read()
 
 
@@ -230,9 +234,16 @@ def test_a_name_that_is_not_utf8_is_printable(tmp_path):
 def test_what_is_no_class_is_told(tmp_path, monkeypatch):
     with pytest.raises(GradeError, match="not there; give the folder"):
         find_submissions(tmp_path / "missing")
+    (tmp_path / "notes.txt").write_text("no zip")
+    with pytest.raises(GradeError, match="not a zip; give the folder"):
+        find_submissions(tmp_path / "notes.txt")
     path = write_zip(tmp_path / "cut.zip", CANVAS)
-    path.write_bytes(path.read_bytes()[:-30])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-30])
     with pytest.raises(GradeError, match="a damaged or incomplete zip"):
+        find_submissions(path)
+    path.write_bytes(whole.replace(b"PK\1\2", b"PK\0\0", 1))
+    with pytest.raises(GradeError, match=r"a damaged zip .*; export it again"):
         find_submissions(path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(GradeError, match="holds no files"):

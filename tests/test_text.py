@@ -104,6 +104,13 @@ def test_a_corpus_in_any_numbering_is_sorted_by_count():
         assert got.vocabulary.decode(document) == kept
 
 
+def test_ties_of_a_numbered_corpus_stay_in_order():
+    words = [f"w{i}" for i in range(300)]
+    ids = np.r_[np.arange(300), np.arange(0, 300, 3)]
+    got = Corpus.from_ids(words, ids, np.array([0, len(ids)])).vocabulary.words
+    assert got == words[::3] + [word for i, word in enumerate(words) if i % 3]
+
+
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 7), min_size=1, max_size=5), st.integers(1, 4))
 def test_window_pairs_equal_the_loop_on_each_document(lengths, window):

@@ -1,13 +1,14 @@
 """The training loop on a small regression, where every step can be followed."""
 
 import math
+import pickle
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from helpers.train import Rollback, clip_gradients, gradient_norm, train
+from helpers.train import Rollback, clip_gradients, gradient_norm, save, train
 
 STEPS = 4
 
@@ -197,6 +198,14 @@ def test_a_killed_run_continues_as_if_nothing_had_happened(tmp_path):
     history = run(losses, again, told[3:], path)
     assert history == expected
     assert torch.equal(weights(again), weights(whole))
+
+
+def test_a_file_stays_whole_when_the_next_write_fails(tmp_path):
+    path = tmp_path / "run.pt"
+    save({"epochs": 1}, path)
+    with pytest.raises((AttributeError, pickle.PicklingError)):
+        save({"epochs": 2, "schedule": lambda done: 1 - done}, path)
+    assert torch.load(path) == {"epochs": 1}
 
 
 def test_a_loss_that_is_not_finite():

@@ -82,7 +82,7 @@ def _cut_assignment(statement: ast.Assign, used: AbstractSet[str]) -> ast.Assign
         return None
     match statement:
         case ast.Assign([ast.Tuple() as target], ast.Tuple() as value):
-            if _is_plain(target.elts) and len(target.elts) == len(value.elts):
+            if _is_plain([*target.elts, *value.elts]):
                 keep = _columns(target, used)
                 _take([target, value], keep)
                 if len(keep) == 1:
@@ -95,14 +95,12 @@ def _cut_columns(loop: ast.For, used: AbstractSet[str]) -> None:
     if not isinstance(loop.target, ast.Tuple) or not _is_plain(loop.target.elts):
         return
     keep = _columns(loop.target, used) or [0]
-    size = len(loop.target.elts)
     match loop.iter:
-        case ast.Call(ast.Name("zip"), args) if _is_plain(args) and len(args) == size:
+        case ast.Call(ast.Name("zip"), args) if _is_plain(args):
             loop.iter.args = [args[i] for i in keep]
             _take([loop.target], keep)
         case ast.List(rows) | ast.Tuple(rows) if all(
-            isinstance(row, ast.Tuple) and _is_plain(row.elts) and len(row.elts) == size
-            for row in rows
+            isinstance(row, ast.Tuple) and _is_plain(row.elts) for row in rows
         ):
             _take([loop.target, *rows], keep)
 

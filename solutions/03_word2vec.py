@@ -8,17 +8,12 @@
 # *You need* lecture 03. *It takes* about three hours. *It is worth* 30 points in six
 # questions, which don't depend on one another: skip what stops you and come back later.
 #
-# **How checks work.** Under each answer stand its checks. The output under a check is what you
-# aim at: run the cell after your answer to compare. A ✓ line shows your value, a ✗ line says how
-# it differs and where to look. Each check has its own points, so half an answer earns half of
-# them. To see where you stand, save the notebook and run
-#
-# ```
-# course check exercises/03_word2vec.ipynb
-# ```
-#
-# It tells your points in words. With `pytest --nbval` in place of `course check` you see each difference. Functions
-# that only checks call are taken away when your work is graded: don't call them in your answers.
+# **How checks work.** Under each answer stand its checks. The output under a check is what you aim
+# at: run the cell after your answer to compare. A ✓ line shows your value, a ✗ line says how it
+# differs and where to look. Each check has its own points, so half an answer earns half of them. To
+# see where you stand, save the notebook and give its path to `.venv/bin/course check`: it tells
+# your points in words. `.venv/bin/pytest --nbval` shows each difference. Functions that only checks
+# call are taken away when your work is graded: don't call them in your answers.
 #
 # Stars say how hard a question is: ★ apply, ★★ derive and implement, ★★★ investigate.
 

@@ -7,16 +7,11 @@
 # *You need* lecture 10. *It takes* about two and a half hours. *It is worth* 30 points in six
 # questions, which don't depend on one another: skip what stops you and come back later.
 #
-# **How checks work.** Under each answer stand its checks. The output under a check is what you
-# aim at: run the cell after your answer to compare. A ✓ line shows your value, a ✗ line says how
-# it differs and where to look. Each check has its own points, so half an answer earns half of
-# them. To see where you stand, save the notebook and run
-#
-# ```
-# course check exercises/10_neural_language_model.ipynb
-# ```
-#
-# It tells your points in words. With `pytest --nbval` in place of `course check` you see each difference.
+# **How checks work.** Under each answer stand its checks. The output under a check is what you aim
+# at: run the cell after your answer to compare. A ✓ line shows your value, a ✗ line says how it
+# differs and where to look. Each check has its own points, so half an answer earns half of them. To
+# see where you stand, save the notebook and give its path to `.venv/bin/course check`: it tells
+# your points in words. `.venv/bin/pytest --nbval` shows each difference.
 #
 # Stars say how hard a question is: ★ apply, ★★ derive and implement, ★★★ invent or investigate.
 #
